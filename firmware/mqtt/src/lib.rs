@@ -1,0 +1,60 @@
+//! MQTT control packets: borrowed views in, encoders out.
+//!
+//! This crate knows the wire and nothing else: no state, no policy, no allocation. A stream is cut into packets with
+//! [`FixedHeader::decode`], which works on whatever has arrived so far; the body of a whole packet becomes a
+//! [`Packet`] whose texts and payloads borrow from it. Everything a field may not contain is refused there, so code
+//! behind [`Packet::decode`] cannot meet a malformed value.
+//!
+//! Encoders write through a [`Sink`]. The sink [`Window`] shows only a part of a packet, which is how a packet is sent
+//! in pieces, as a transport takes them, without ever standing in memory as a whole.
+//!
+//! Every packet has both directions, so that clients, tests and fuzzers speak through the same code as the broker.
+//!
+//! # Scope
+//!
+//! MQTT 3.1.1 (protocol level 4). Versions are data ([`Version`]), not copies of the types; a CONNECT of another
+//! version is reported as [`DecodeError::UnsupportedVersion`] so that a server can answer it properly.
+#![no_std]
+#![forbid(unsafe_code)]
+
+mod ack;
+mod connack;
+mod connect;
+mod empty;
+mod error;
+mod filter;
+mod header;
+mod packet;
+mod packet_id;
+mod publish;
+mod qos;
+mod reader;
+mod sink;
+mod suback;
+mod subscribe;
+mod text;
+mod topic;
+mod unsubscribe;
+mod version;
+
+pub use ack::{Ack, AckKind};
+pub use connack::{ConnAck, ConnectReturnCode};
+pub use connect::{Connect, Will};
+pub use empty::Empty;
+pub use error::{DecodeError, EncodeError};
+pub use filter::{TopicFilter, matches};
+pub use header::{
+    FixedHeader, HeaderProgress, MAX_HEADER_BYTES, MAX_REMAINING_LENGTH, PacketType, remaining_length_bytes,
+};
+pub use packet::Packet;
+pub use packet_id::PacketId;
+pub use publish::{Publish, StoredPublish};
+pub use qos::QoS;
+pub use reader::Reader;
+pub use sink::{Count, Sink, Window};
+pub use suback::{SubAck, SubscribeReturnCode};
+pub use subscribe::{Subscribe, Subscription, Subscriptions};
+pub use text::{Binary, Text, TextError};
+pub use topic::{TopicError, TopicName};
+pub use unsubscribe::{Filters, Unsubscribe};
+pub use version::Version;
