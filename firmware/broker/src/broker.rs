@@ -1,0 +1,192 @@
+//! The broker as its board sees it.
+
+use obkmq_mqtt::QoS;
+
+use crate::event::{Event, RefusedReason};
+use crate::link::{Link, LinkId, Want};
+use crate::memory::Purpose;
+use crate::policy::{Peer, Policy};
+use crate::publish::PublishError;
+use crate::retained::{Change, Retained};
+use crate::state::Core;
+use crate::statistics::Statistics;
+use crate::time::Instant;
+use crate::verifier::{UserId, Verifier};
+
+/// There is no room for another connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Full {
+    /// [`crate::Limits::max_links`] are open.
+    #[error("too many connections")]
+    Links,
+    /// The part of the budget that running sessions do not keep for themselves is used up.
+    #[error("out of memory")]
+    Memory,
+}
+
+/// An MQTT broker without sockets and without a clock.
+///
+/// The board tells it what happens to its connections and what time it is; the broker answers with bytes, wishes
+/// ([`Want`]) and the time at which it must be asked again. After every call that can change something the board drains
+/// [`Broker::next_want`].
+#[derive(Debug)]
+pub struct Broker<V> {
+    core: Core,
+    verifier: V,
+}
+
+impl<V: Verifier> Broker<V> {
+    /// A broker without clients. `seed` keys the hash tables and should come from the board's entropy.
+    pub fn new(policy: Policy, seed: u64, verifier: V) -> Self {
+        Broker { core: Core::new(policy, seed), verifier }
+    }
+
+    /// Changes the policy. Anonymous clients that would not be let in any more are closed; what is over a new limit
+    /// stays, and nothing is added to it.
+    pub fn set_policy(&mut self, policy: Policy) {
+        self.core.policy = policy;
+        self.core.memory.set_limit(policy.limits.memory_bytes);
+        self.core.enforce_policy();
+    }
+
+    /// The policy in force.
+    pub fn policy(&self) -> &Policy {
+        &self.core.policy
+    }
+
+    /// The judge of credentials.
+    pub fn verifier(&self) -> &V {
+        &self.verifier
+    }
+
+    /// The judge of credentials.
+    pub fn verifier_mut(&mut self) -> &mut V {
+        &mut self.verifier
+    }
+
+    /// Closes the links of a user that was deleted or has a new password.
+    pub fn revoke(&mut self, now: Instant, user: UserId) {
+        self.core.advance(now);
+        self.core.revoke(user);
+    }
+
+    /// A transport connection was accepted. On an error the board drops it.
+    pub fn opened(&mut self, now: Instant, peer: Peer) -> Result<LinkId, Full> {
+        let core = &mut self.core;
+        core.advance(now);
+        let full = if core.links.live() >= usize::try_from(core.policy.limits.max_links).unwrap_or(usize::MAX)
+        {
+            Full::Links
+        } else {
+            core.generation = core.generation.wrapping_add(1);
+            let link = Link::new(core.generation, peer, core.now);
+            match core.links.insert(&mut core.memory, link, Purpose::Connection) {
+                Ok(link) if core.memory.permits(0, Purpose::Connection) => {
+                    core.events.prepare(&mut core.memory, core.policy.limits.event_queue);
+                    core.wake_for(link);
+                    return Ok(core.id_of(link));
+                }
+                Ok(link) => {
+                    core.links.remove(link);
+                    Full::Memory
+                }
+                Err(_) => Full::Memory,
+            }
+        };
+        core.counters.refused += 1;
+        core.log(Event::Refused {
+            peer,
+            client_id: crate::event::LogText::new(""),
+            user: None,
+            reason: match full {
+                Full::Links => RefusedReason::TooManyLinks,
+                Full::Memory => RefusedReason::OutOfMemory,
+            },
+        });
+        Err(full)
+    }
+
+    /// Bytes have arrived. Returns how many were taken; with fewer than given the link is paused: the board keeps the
+    /// rest, reads no more, and brings the rest again after [`Want::Read`].
+    pub fn receive(&mut self, now: Instant, link: LinkId, bytes: &[u8]) -> usize {
+        self.core.receive(now, link, bytes)
+    }
+
+    /// Writes what is to be sent into the transport's buffer, as many packets as fit. The same bytes come again until
+    /// [`Broker::sent`] says that they were taken.
+    pub fn fill(&self, link: LinkId, buffer: &mut [u8]) -> usize {
+        self.core.fill(link, buffer)
+    }
+
+    /// The transport has taken this much of what [`Broker::fill`] gave; in the middle of a packet if need be.
+    pub fn sent(&mut self, now: Instant, link: LinkId, bytes: usize) {
+        self.core.sent(now, link, bytes);
+    }
+
+    /// The connection is gone, for whatever reason. A client that had not sent DISCONNECT has its will published.
+    pub fn closed(&mut self, now: Instant, link: LinkId) {
+        self.core.closed(now, link);
+    }
+
+    /// Runs what is due and one slice of verification. Returns when to be called again at the latest: at once if that
+    /// is `now`.
+    pub fn poll(&mut self, now: Instant) -> Option<Instant> {
+        self.core.advance(now);
+        self.core.run_timers();
+        if let Some(attempt) = self.core.attempt() {
+            let verdict = self.verifier.verify(&attempt);
+            self.core.judged(verdict);
+        }
+        self.core.next_poll(now)
+    }
+
+    /// The next wish, until there is none. Each is told once.
+    pub fn next_want(&mut self) -> Option<(LinkId, Want)> {
+        self.core.next_want()
+    }
+
+    /// Publishes a message of the board itself.
+    pub fn publish(
+        &mut self,
+        now: Instant,
+        topic: &str,
+        payload: &[u8],
+        qos: QoS,
+        retain: bool,
+    ) -> Result<(), PublishError> {
+        self.core.advance(now);
+        self.core.publish_local(topic, payload, qos, retain)
+    }
+
+    /// The next happening for the log.
+    pub fn next_event(&mut self) -> Option<Event> {
+        self.core.next_event()
+    }
+
+    /// The next change that should survive a power cut.
+    ///
+    /// Several changes of a topic come as one, with the last state. Changes wait for as long as they are not fetched,
+    /// and a deleted topic takes memory meanwhile: a board without storage fetches and forgets them.
+    pub fn next_change(&mut self) -> Option<Change<'_>> {
+        let core = &mut self.core;
+        core.retained.next_change(&mut core.memory, &mut core.messages)
+    }
+
+    /// The retained message of a topic.
+    pub fn retained(&self, topic: &str) -> Option<Retained<'_>> {
+        let core = &self.core;
+        let entry = core.retained.find(&core.messages, topic.as_bytes())?;
+        let message = core.messages.get(core.retained.message(entry)?);
+        Some(Retained { payload: message.payload(), qos: message.qos() })
+    }
+
+    /// Puts a retained message back that was kept over a restart. Nobody is told, the journal included.
+    pub fn restore_retained(&mut self, topic: &str, payload: &[u8], qos: QoS) -> Result<(), PublishError> {
+        self.core.restore(topic, payload, qos)
+    }
+
+    /// Figures.
+    pub fn statistics(&self) -> Statistics {
+        self.core.statistics()
+    }
+}

@@ -1,0 +1,73 @@
+//! An MQTT broker in a hard memory budget: sessions, subscriptions, routing, retained messages, wills.
+//!
+//! Sans-IO: bytes and time go in ([`Broker::receive`], [`Broker::poll`]), bytes and a next deadline come out
+//! ([`Broker::fill`]). Nothing blocks, nothing sleeps, nothing prints. What the broker cannot know itself, whether a
+//! password is right, it asks a [`Verifier`].
+//!
+//! # How a message walks
+//!
+//! `receive` cuts packets out of the board's own buffer. A message is stored once, in an arena; each receiver's outbox
+//! gets a delivery record of twelve bytes. `fill` turns records into packets, straight into the transport's buffer.
+//!
+//! # Invariants
+//!
+//! * Every growth is charged to [`Limits::memory_bytes`] and may be refused: first new connections, then what is kept
+//!   for nobody in particular, then QoS 0, and last QoS 1. See `memory.rs`, the only place that allocates.
+//! * A slow reader costs its own messages only. A client that does not read what it asked for is not read either.
+//! * A malformed packet ends its link and nothing else.
+//! * No atomics: the crate builds for ARMv5TE.
+//!
+//! # Scope
+//!
+//! MQTT 3.1.1 with QoS 0, 1 and 2 from clients, and QoS 0 and 1 towards them. A subscription that asks for QoS 2 is
+//! granted QoS 1.
+//!
+//! Where a QoS 1 message finds its receiver's queue full, it is dropped for that receiver and counted
+//! ([`Drops::queue_full`]): MQTT 3.1.1 has no way to refuse it. Where there is no memory to store a message above QoS 0
+//! at all, its sender's link is paused, and closed after [`Limits::stall_timeout_ms`].
+#![no_std]
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_macros))]
+
+extern crate alloc;
+
+mod broker;
+mod close;
+mod connect;
+mod delivery;
+mod event;
+mod hash;
+mod limits;
+mod link;
+mod link_queue;
+mod memory;
+mod message;
+mod outbox;
+mod policy;
+mod publish;
+mod receive;
+mod retained;
+mod route;
+mod session;
+mod slab;
+mod state;
+mod statistics;
+mod subscribe;
+mod time;
+mod timers;
+mod tree;
+mod verifier;
+
+pub use obkmq_mqtt::QoS;
+
+pub use crate::broker::{Broker, Full};
+pub use crate::event::{DisconnectReason, Event, LogText, RefusedReason, Violation};
+pub use crate::limits::Limits;
+pub use crate::link::{LinkId, Want};
+pub use crate::memory::OutOfMemory;
+pub use crate::policy::{Anonymous, Peer, Policy};
+pub use crate::publish::PublishError;
+pub use crate::retained::{Change, Retained};
+pub use crate::statistics::{Drops, Statistics};
+pub use crate::time::Instant;
+pub use crate::verifier::{Attempt, UserId, Verdict, Verifier};

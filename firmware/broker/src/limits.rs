@@ -1,0 +1,106 @@
+//! Every capacity and budget of the broker.
+
+/// What a broker may use. The board sets these to what it can spare; the defaults suit a PC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Transport connections at a time, in any state.
+    pub max_links: u32,
+    /// The largest packet a client may send, fixed header included. A longer one closes its link unread.
+    pub max_packet_bytes: u32,
+    /// Longest client identifier in bytes. The specification demands 23.
+    pub max_client_id_bytes: u16,
+    /// Subscriptions of one session; further filters are refused in SUBACK.
+    pub max_subscriptions: u32,
+    /// Retained messages, those included whose removal has not been fetched from the journal.
+    pub max_retained: u32,
+    /// Bytes of messages that wait for one receiver: in its outbox, and again in its session's queue.
+    pub max_queued_bytes: u32,
+    /// Messages that wait for one receiver, counted likewise.
+    pub max_queued_messages: u32,
+    /// Messages of QoS 1 under way to one client without its acknowledgement.
+    pub inflight_window: u16,
+    /// Messages of QoS 2 from one client whose release is outstanding; one more closes the link.
+    pub max_inbound_inflight: u16,
+    /// Answers and replayed retained messages that may stand in an outbox before its link is read no further.
+    pub max_replies: u16,
+    /// Attempts to log in that wait for the verifier; one more is refused as "server unavailable".
+    pub verify_queue: u16,
+    /// Events that wait to be fetched; the oldest are lost and counted.
+    pub event_queue: u16,
+    /// Heap the broker may hold in bytes, allocator overhead estimated.
+    pub memory_bytes: usize,
+    /// A CONNECT must be complete this long after the connection was opened.
+    pub connect_timeout_ms: u32,
+    /// A link that takes none of its outbox for this long is closed, if it has no keep-alive of its own.
+    pub send_timeout_ms: u32,
+    /// A link whose QoS 1 message finds no memory is paused, and closed after this time.
+    pub stall_timeout_ms: u32,
+    /// The answer to a refused CONNECT may take this long to leave.
+    pub flush_timeout_ms: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            max_links: 10_000,
+            max_packet_bytes: 1024 * 1024,
+            max_client_id_bytes: 256,
+            max_subscriptions: 100_000,
+            max_retained: 100_000,
+            max_queued_bytes: 1024 * 1024,
+            max_queued_messages: 10_000,
+            inflight_window: 100,
+            max_inbound_inflight: 1000,
+            max_replies: 256,
+            verify_queue: 256,
+            event_queue: 64,
+            memory_bytes: 256 * 1024 * 1024,
+            connect_timeout_ms: 10_000,
+            send_timeout_ms: 60_000,
+            stall_timeout_ms: 10_000,
+            flush_timeout_ms: 2_000,
+        }
+    }
+}
+
+impl Limits {
+    /// Values for a chip that can spare `memory_bytes` of heap.
+    pub fn for_chip(memory_bytes: usize) -> Self {
+        Limits {
+            max_links: 48,
+            max_packet_bytes: 16 * 1024,
+            max_client_id_bytes: 64,
+            max_subscriptions: 64,
+            max_retained: 512,
+            max_queued_bytes: 16 * 1024,
+            max_queued_messages: 64,
+            inflight_window: 16,
+            max_inbound_inflight: 32,
+            max_replies: 32,
+            verify_queue: 48,
+            event_queue: 8,
+            memory_bytes,
+            ..Limits::default()
+        }
+    }
+}
+
+/// Packet identifiers under way to one client are consecutive except for stragglers; half of the number space keeps
+/// the newest from meeting the oldest.
+pub(crate) const MAX_INFLIGHT_WINDOW: u16 = 0x7FFF;
+
+/// What an allocator is assumed to add to each block.
+pub(crate) const BLOCK_OVERHEAD_BYTES: usize = 2 * size_of::<usize>();
+
+/// A reassembly buffer grows at least by this, or by half.
+pub(crate) const REASSEMBLY_STEP_BYTES: usize = 128;
+
+/// Bytes of a client identifier, user name or topic that an event keeps.
+pub(crate) const LOG_TEXT_BYTES: usize = 48;
+
+/// The part of the budget, as a power of two, that each kind of growth leaves to those behind it.
+pub(crate) const RESERVE_FOR_SESSIONS_SHIFT: u32 = 2;
+/// See [`RESERVE_FOR_SESSIONS_SHIFT`].
+pub(crate) const RESERVE_FOR_DELIVERY_SHIFT: u32 = 3;
+/// See [`RESERVE_FOR_SESSIONS_SHIFT`].
+pub(crate) const RESERVE_FOR_QOS_1_SHIFT: u32 = 4;

@@ -1,0 +1,235 @@
+//! From bytes to packets: whatever the transport has split or joined is cut by remaining length.
+//!
+//! Whole packets are read where they stand, in the board's buffer. A copy exists only of a packet whose end has not
+//! arrived, and grows with what does arrive: an announced length costs nothing.
+//!
+//! A packet that cannot be handled now (too many unread answers, no memory) stays with the board: `receive` takes
+//! fewer bytes than it was given, and [`Want::Read`] asks for them again.
+
+use obkmq_mqtt::{
+    AckKind, Connect, DecodeError, Empty, FixedHeader, HeaderProgress, Packet, PacketType, Version,
+};
+
+use crate::event::{DisconnectReason, RefusedReason, Violation};
+use crate::limits::REASSEMBLY_STEP_BYTES;
+use crate::link::{Link, LinkId, Pause, State, Want};
+use crate::memory::{OutOfMemory, Purpose, extend_reserved};
+use crate::slab::Handle;
+use crate::state::Core;
+use crate::time::Instant;
+
+/// What became of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Done,
+    /// Nothing has changed; it must be brought again.
+    NoMemory,
+}
+
+/// What a step took of the bytes, and whether the link must rest now.
+enum Step {
+    Took(usize),
+    NoMemory,
+}
+
+impl Core {
+    pub(crate) fn receive(&mut self, now: Instant, id: LinkId, bytes: &[u8]) -> usize {
+        self.advance(now);
+        let Some(link) = self.find(id) else { return bytes.len() };
+        let mut taken = 0;
+        while let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) {
+            let entry = &self.links[link];
+            if matches!(entry.state, State::Refusing | State::Closed) {
+                // The rest of what a client sent that is not listened to any more.
+                taken = bytes.len();
+                break;
+            }
+            if entry.state == State::Verifying || entry.pause.is_some() {
+                break;
+            }
+            if entry.replies >= u32::from(self.policy.limits.max_replies) {
+                self.links[link].pause = Some(Pause::Replies);
+                break;
+            }
+            match self.step(link, rest) {
+                Ok(Step::Took(count)) => taken += count,
+                Ok(Step::NoMemory) => {
+                    self.stall(link);
+                    break;
+                }
+                Err(violation) => self.violate(link, violation),
+            }
+        }
+        self.counters.bytes_received += taken as u64;
+        taken
+    }
+
+    /// Takes one packet, or a part of one, from the front of what has arrived.
+    fn step(&mut self, link: Handle<Link>, rest: &[u8]) -> Result<Step, Violation> {
+        if !self.links[link].partial.is_empty() {
+            return self.continue_partial(link, rest);
+        }
+        let HeaderProgress::Complete { header, header_bytes } = FixedHeader::decode(rest)? else {
+            return Ok(self.keep(link, rest, None));
+        };
+        let total = self.admit(link, &header, header_bytes)?;
+        let Some(packet) = rest.get(..total) else { return Ok(self.keep(link, rest, Some(total))) };
+        match self.handle(link, header, packet.get(header_bytes..).unwrap_or_default())? {
+            Outcome::Done => Ok(Step::Took(total)),
+            Outcome::NoMemory => Ok(Step::NoMemory),
+        }
+    }
+
+    /// Judges a packet by its header, before its body is waited for. Returns its length.
+    fn admit(
+        &self,
+        link: Handle<Link>,
+        header: &FixedHeader,
+        header_bytes: usize,
+    ) -> Result<usize, Violation> {
+        let first = self.links[link].state == State::Opened;
+        // [MQTT-3.1.0-1], [MQTT-3.1.0-2]
+        if first != (header.packet_type == PacketType::Connect) {
+            return Err(Violation::UnexpectedPacket(header.packet_type));
+        }
+        let bytes = header.packet_bytes();
+        let too_large = Violation::PacketTooLarge { bytes: u32::try_from(bytes).unwrap_or(u32::MAX) };
+        let limit = usize::try_from(self.policy.limits.max_packet_bytes).unwrap_or(usize::MAX);
+        if bytes > limit {
+            return Err(too_large);
+        }
+        // A length may be written with more bytes than it needs.
+        let body_bytes = usize::try_from(header.remaining_length).map_err(|_| too_large)?;
+        body_bytes.checked_add(header_bytes).ok_or(too_large)
+    }
+
+    /// Keeps the beginning of a packet, whose length is known once its header is complete.
+    fn keep(&mut self, link: Handle<Link>, bytes: &[u8], total: Option<usize>) -> Step {
+        match self.append(link, bytes, total) {
+            Ok(()) => Step::Took(bytes.len()),
+            Err(OutOfMemory) => Step::NoMemory,
+        }
+    }
+
+    fn append(&mut self, link: Handle<Link>, bytes: &[u8], total: Option<usize>) -> Result<(), OutOfMemory> {
+        let entry = &mut self.links[link];
+        let partial = &mut entry.partial;
+        let needed = partial.len() + bytes.len();
+        if needed > partial.capacity() {
+            let step = REASSEMBLY_STEP_BYTES.max(partial.capacity() / 2);
+            let generous = (partial.capacity() + step).min(total.unwrap_or(usize::MAX)).max(needed);
+            let purpose = if entry.state == State::Opened { Purpose::Connection } else { Purpose::Session };
+            self.memory
+                .reserve_exact(partial, generous, purpose)
+                .or_else(|_| self.memory.reserve_exact(partial, needed, purpose))?;
+        }
+        extend_reserved(partial, bytes);
+        Ok(())
+    }
+
+    /// Adds to a partial packet: its header a byte at a time, since only the header tells where the packet ends.
+    fn continue_partial(&mut self, link: Handle<Link>, rest: &[u8]) -> Result<Step, Violation> {
+        let progress = FixedHeader::decode(&self.links[link].partial)?;
+        let (piece, total) = match progress {
+            HeaderProgress::NeedMore => (rest.get(..1).unwrap_or_default(), None),
+            HeaderProgress::Complete { header, header_bytes } => {
+                let total = self.admit(link, &header, header_bytes)?;
+                let missing = total.saturating_sub(self.links[link].partial.len());
+                (rest.get(..missing).unwrap_or(rest), Some(total))
+            }
+        };
+        if self.append(link, piece, total).is_err() {
+            return Ok(Step::NoMemory);
+        }
+        let partial = &self.links[link].partial;
+        let HeaderProgress::Complete { header, header_bytes } = FixedHeader::decode(partial)? else {
+            return Ok(Step::Took(piece.len()));
+        };
+        let total = self.admit(link, &header, header_bytes)?;
+        if self.links[link].partial.len() < total {
+            return Ok(Step::Took(piece.len()));
+        }
+        let mut packet = core::mem::take(&mut self.links[link].partial);
+        let outcome = self.handle(link, header, packet.get(header_bytes..).unwrap_or_default());
+        if outcome == Ok(Outcome::NoMemory) {
+            // The last piece goes back to the board, and comes again with `Want::Read`.
+            packet.truncate(packet.len() - piece.len());
+            self.links[link].partial = packet;
+            return Ok(Step::NoMemory);
+        }
+        if header.packet_type == PacketType::Connect {
+            packet.fill(0);
+        }
+        self.memory.release(packet);
+        outcome.map(|_| Step::Took(piece.len()))
+    }
+
+    /// Acts on a whole packet.
+    fn handle(&mut self, link: Handle<Link>, header: FixedHeader, body: &[u8]) -> Result<Outcome, Violation> {
+        if self.links[link].state == State::Opened {
+            match Connect::decode(body) {
+                Ok(connect) => self.on_connect(link, &connect, body),
+                Err(DecodeError::UnsupportedVersion(level)) => self.refuse_version(link, level),
+                Err(error) => return Err(error.into()),
+            }
+            return Ok(Outcome::Done);
+        }
+        let unexpected = Violation::UnexpectedPacket(header.packet_type);
+        let outcome = match Packet::decode(header, body, Version::V3_1_1)? {
+            Packet::Publish(publish) => self.on_publish(link, &publish)?,
+            Packet::Ack(ack) => match ack.kind {
+                AckKind::PubAck => self.on_puback(link, ack.packet_id),
+                AckKind::PubRel => self.on_pubrel(link, ack.packet_id),
+                // Nothing is sent at QoS 2, so nothing is waited for; a late one is no harm.
+                AckKind::PubRec | AckKind::PubComp => Outcome::Done,
+                AckKind::UnsubAck => return Err(unexpected),
+            },
+            Packet::Subscribe(subscribe) => self.on_subscribe(link, &subscribe),
+            Packet::Unsubscribe(unsubscribe) => self.on_unsubscribe(link, &unsubscribe),
+            Packet::Empty(Empty::PingReq) => self.on_pingreq(link),
+            Packet::Empty(Empty::Disconnect) => {
+                self.disconnect(link, DisconnectReason::Disconnected);
+                Outcome::Done
+            }
+            Packet::Connect(_) | Packet::ConnAck(_) | Packet::SubAck(_) | Packet::Empty(Empty::PingResp) => {
+                return Err(unexpected);
+            }
+        };
+        if outcome == Outcome::Done {
+            let entry = &mut self.links[link];
+            entry.received_at = self.now;
+            entry.stalled_at = None;
+        }
+        Ok(outcome)
+    }
+
+    fn violate(&mut self, link: Handle<Link>, violation: Violation) {
+        match self.links[link].state {
+            State::Connected => self.disconnect(link, DisconnectReason::Violation(violation)),
+            _ => self.refuse(link, None, RefusedReason::Violation(violation)),
+        }
+    }
+
+    /// Lets a link rest whose packet found no memory. A client that has not been let in yet is refused instead.
+    fn stall(&mut self, link: Handle<Link>) {
+        if self.links[link].state != State::Connected {
+            self.refuse(link, None, RefusedReason::OutOfMemory);
+            return;
+        }
+        let now = self.now;
+        let entry = &mut self.links[link];
+        entry.pause = Some(Pause::Memory);
+        entry.stalled_at.get_or_insert(now);
+        self.starved = true;
+        self.wake_by(now.after_millis(u64::from(self.policy.limits.stall_timeout_ms)));
+    }
+
+    /// Ends a pause. The keep-alive, which stood still, begins anew.
+    pub(crate) fn resume(&mut self, link: Handle<Link>) {
+        let entry = &mut self.links[link];
+        entry.pause = None;
+        entry.received_at = self.now;
+        self.want(link, Want::Read);
+        self.wake_for(link);
+    }
+}

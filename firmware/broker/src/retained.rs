@@ -1,0 +1,228 @@
+//! Retained messages (section 3.3.1.3) and the journal of their changes.
+//!
+//! The journal is a mark on each entry and a cursor instead of a queue: however often a topic changes before its change
+//! is fetched, it takes no more room, and the last state is never lost. An entry whose message was deleted stays,
+//! without payload, until that has been fetched too.
+
+use hashbrown::HashTable;
+use obkmq_mqtt::QoS;
+
+use crate::hash::Hasher;
+use crate::memory::{Memory, OutOfMemory, Purpose, insert_reserved};
+use crate::message::{Message, Messages};
+use crate::slab::{Handle, Slab};
+
+/// A retained message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retained<'a> {
+    /// Its payload; never empty.
+    pub payload: &'a [u8],
+    /// The quality of service it was published with.
+    pub qos: QoS,
+}
+
+/// A change that should survive a power cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change<'a> {
+    /// A retained message is new or different.
+    RetainedSet {
+        /// Its topic; [`crate::Broker::retained`] finds it again later.
+        topic: &'a str,
+        /// The message as it is now.
+        retained: Retained<'a>,
+    },
+    /// A retained message is gone.
+    RetainedCleared {
+        /// Its topic.
+        topic: &'a str,
+    },
+}
+
+impl<'a> Change<'a> {
+    /// The topic that changed.
+    pub const fn topic(&self) -> &'a str {
+        match self {
+            Change::RetainedSet { topic, .. } | Change::RetainedCleared { topic } => topic,
+        }
+    }
+}
+
+/// A topic that has a message, or had one until lately.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    message: Handle<Message>,
+    /// The message is gone and only its topic counts.
+    cleared: bool,
+    /// The journal has not told of the last change.
+    changed: bool,
+}
+
+/// The store. Its entries hold a reference to their messages.
+#[derive(Debug)]
+pub(crate) struct RetainedStore {
+    slab: Slab<Entry>,
+    index: HashTable<Handle<Entry>>,
+    hasher: Hasher,
+    cleared: usize,
+    changed: usize,
+    /// Where the journal goes on.
+    cursor: usize,
+    /// A cleared entry of which the journal has told, to be removed before it goes on.
+    told: Option<Handle<Entry>>,
+}
+
+impl RetainedStore {
+    pub(crate) const fn new(hasher: Hasher) -> Self {
+        RetainedStore {
+            slab: Slab::new(),
+            index: HashTable::new(),
+            hasher,
+            cleared: 0,
+            changed: 0,
+            cursor: 0,
+            told: None,
+        }
+    }
+
+    /// Topics with a message.
+    pub(crate) const fn live(&self) -> usize {
+        self.slab.live() - self.cleared
+    }
+
+    /// Entries, those included that wait for the journal only.
+    pub(crate) const fn entries(&self) -> usize {
+        self.slab.live()
+    }
+
+    /// The entry of a topic.
+    pub(crate) fn find(&self, messages: &Messages, topic: &[u8]) -> Option<Handle<Entry>> {
+        let hash = self.hasher.hash(0, topic);
+        let is_topic = |&entry: &Handle<Entry>| messages.get(self.slab[entry].message).topic() == topic;
+        self.index.find(hash, is_topic).copied()
+    }
+
+    /// The message of an entry, unless it was deleted.
+    pub(crate) fn message(&self, handle: Handle<Entry>) -> Option<Handle<Message>> {
+        let entry = &self.slab[handle];
+        (!entry.cleared).then_some(entry.message)
+    }
+
+    /// The message at or behind an index, and the index behind it: a walk that survives changes.
+    pub(crate) fn next_from(&self, index: usize) -> Option<(usize, Handle<Message>)> {
+        (index..self.slab.end())
+            .find_map(|index| Some((index + 1, self.message(self.slab.handle_at(index)?)?)))
+    }
+
+    /// Keeps a message as that of its topic, in place of the former one. The store takes a reference of its own.
+    ///
+    /// An equal message changes nothing. On failure the former message is still there.
+    pub(crate) fn set(
+        &mut self,
+        memory: &mut Memory,
+        messages: &mut Messages,
+        message: Handle<Message>,
+        limit: u32,
+        journal: bool,
+    ) -> Result<(), OutOfMemory> {
+        let topic = messages.get(message).topic();
+        if let Some(handle) = self.find(messages, topic) {
+            let entry = &mut self.slab[handle];
+            let former = core::mem::replace(&mut entry.message, message);
+            self.cleared -= usize::from(core::mem::replace(&mut entry.cleared, false));
+            if self.told == Some(handle) {
+                self.told = None;
+            }
+            self.mark(handle, journal);
+            messages.hold(message);
+            messages.release(memory, former);
+            return Ok(());
+        }
+        if self.entries() >= usize::try_from(limit).unwrap_or(usize::MAX) {
+            return Err(OutOfMemory);
+        }
+        let RetainedStore { slab, index, hasher, .. } = self;
+        let hasher = |&entry: &Handle<Entry>| hasher.hash(0, messages.get(slab[entry].message).topic());
+        memory.reserve_entry(index, hasher, Purpose::Keeping)?;
+        let entry = Entry { message, cleared: false, changed: false };
+        let handle = self.slab.insert(memory, entry, Purpose::Keeping)?;
+        let RetainedStore { slab, index, hasher, .. } = self;
+        let hasher = |&entry: &Handle<Entry>| hasher.hash(0, messages.get(slab[entry].message).topic());
+        insert_reserved(index, hasher(&handle), handle, hasher);
+        self.mark(handle, journal);
+        messages.hold(message);
+        Ok(())
+    }
+
+    /// Deletes the message of a topic.
+    pub(crate) fn clear(&mut self, memory: &mut Memory, messages: &mut Messages, handle: Handle<Entry>) {
+        let entry = &mut self.slab[handle];
+        if entry.cleared {
+            return;
+        }
+        entry.cleared = true;
+        self.cleared += 1;
+        // The payload goes now if there is room for a copy of the topic, and with the entry if there is not.
+        let former = entry.message;
+        if let Ok(bare) = messages.insert_topic_of(memory, former, Purpose::Session) {
+            entry.message = bare;
+            messages.release(memory, former);
+        }
+        self.mark(handle, true);
+    }
+
+    fn mark(&mut self, handle: Handle<Entry>, changed: bool) {
+        let entry = &mut self.slab[handle];
+        if changed && !entry.changed {
+            entry.changed = true;
+            self.changed += 1;
+        }
+    }
+
+    /// The next change that nobody has been told of.
+    pub(crate) fn next_change<'a>(
+        &'a mut self,
+        memory: &mut Memory,
+        messages: &'a mut Messages,
+    ) -> Option<Change<'a>> {
+        if let Some(told) = self.told.take() {
+            self.remove(memory, messages, told);
+        }
+        if self.changed == 0 {
+            return None;
+        }
+        let end = self.slab.end();
+        let order = (self.cursor..end).chain(0..self.cursor.min(end));
+        let is_changed = |&handle: &Handle<Entry>| self.slab[handle].changed;
+        let handle = order.filter_map(|index| self.slab.handle_at(index)).find(is_changed)?;
+        self.cursor = handle.index() + 1;
+        self.changed -= 1;
+        let entry = &mut self.slab[handle];
+        entry.changed = false;
+        let message = messages.get(entry.message);
+        let topic = core::str::from_utf8(message.topic()).unwrap_or_default();
+        if entry.cleared {
+            self.told = Some(handle);
+            return Some(Change::RetainedCleared { topic });
+        }
+        let retained = Retained { payload: message.payload(), qos: message.qos() };
+        Some(Change::RetainedSet { topic, retained })
+    }
+
+    fn remove(&mut self, memory: &mut Memory, messages: &mut Messages, handle: Handle<Entry>) {
+        let message = self.slab[handle].message;
+        let hash = self.hasher.hash(0, messages.get(message).topic());
+        if let Ok(entry) = self.index.find_entry(hash, |&known| known == handle) {
+            entry.remove();
+        }
+        if let Some(entry) = self.slab.remove(handle) {
+            self.cleared -= usize::from(entry.cleared);
+            self.changed -= usize::from(entry.changed);
+        }
+        messages.release(memory, message);
+    }
+
+    pub(crate) fn trim(&mut self, memory: &mut Memory) {
+        self.slab.trim(memory);
+        memory.release_table(&mut self.index);
+    }
+}

@@ -1,0 +1,53 @@
+//! Figures for `info`, panels and tests.
+
+/// What the broker has and what it has done since its start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Statistics {
+    /// Transport connections, in any state.
+    pub links: usize,
+    /// Clients that have been let in and are there.
+    pub clients: usize,
+    /// Sessions, those without a client included.
+    pub sessions: usize,
+    /// Subscriptions of all sessions.
+    pub subscriptions: usize,
+    /// Topics with a retained message.
+    pub retained: usize,
+    /// Messages in memory: retained, under way, waiting, wills.
+    pub messages_stored: usize,
+    /// Connections that were refused, those without a proper CONNECT in time included.
+    pub refused: u64,
+    /// Messages from clients and from the local publisher.
+    pub messages_received: u64,
+    /// Messages that the transports have taken, for each receiver.
+    pub messages_sent: u64,
+    /// Bytes taken from transports.
+    pub bytes_received: u64,
+    /// Bytes that transports have taken.
+    pub bytes_sent: u64,
+    /// Messages and events that were lost.
+    pub drops: Drops,
+    /// Heap held, in bytes.
+    pub memory_used_bytes: usize,
+    /// The most it has been.
+    pub memory_peak_bytes: usize,
+    /// The most it may be.
+    pub memory_limit_bytes: usize,
+}
+
+/// Losses by cause, each counted once for every receiver concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Drops {
+    /// QoS 0 to a client whose outbox was full.
+    pub slow_reader: u64,
+    /// QoS 1 to a session whose queue was full.
+    pub queue_full: u64,
+    /// There was no memory for the message.
+    pub out_of_memory: u64,
+    /// QoS 0 in the outbox of a link that ended, and everything still queued for a clean session then.
+    pub link_closed: u64,
+    /// Retained messages that were delivered and not kept.
+    pub retained_not_kept: u64,
+    /// Events that nobody fetched in time.
+    pub events: u64,
+}

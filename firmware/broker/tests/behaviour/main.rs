@@ -1,0 +1,28 @@
+//! The broker's behaviour on simulated time, over transports in memory.
+//!
+//! Tests that cover a normative statement of MQTT 3.1.1 carry its number in their name.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    clippy::disallowed_types,
+    clippy::cast_possible_truncation,
+    reason = "a test may fail"
+)]
+
+mod backpressure;
+mod budget;
+mod connect;
+mod framing;
+mod journal;
+mod model;
+mod network;
+mod openbeken;
+mod publish;
+mod retained;
+mod sessions;
+mod subscribe;
+mod timeouts;
+mod wills;

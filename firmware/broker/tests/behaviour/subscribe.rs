@@ -1,0 +1,98 @@
+//! SUBSCRIBE and UNSUBSCRIBE.
+
+use obkmq_broker::QoS;
+
+use crate::network::*;
+
+#[test]
+fn mqtt_3_8_4_1_and_5_every_filter_is_answered_in_order() {
+    let mut network = Network::new();
+    let client = network.connect("c");
+    network.subscribe(client, &[("a", QoS::AtMostOnce), ("b/#", QoS::AtLeastOnce), ("+", QoS::AtMostOnce)]);
+    assert_eq!(network.read(client), ["SUBACK 100 [0,1,0]"]);
+}
+
+#[test]
+fn qos_2_is_granted_as_qos_1() {
+    let mut network = Network::new();
+    let [sender, receiver] = ["s", "r"].map(|name| network.connect(name));
+    network.subscribe(receiver, &[("a", QoS::ExactlyOnce)]);
+    assert_eq!(network.read(receiver), ["SUBACK 100 [1]"]);
+    network.send(sender, &publish_qos("a", "x", QoS::ExactlyOnce, 1));
+    assert_eq!(network.read(receiver), ["a=x q1 id1"]);
+}
+
+#[test]
+fn mqtt_3_8_4_3_the_same_filter_again_replaces_the_subscription() {
+    let mut network = Network::new();
+    let [sender, receiver] = ["s", "r"].map(|name| network.connect(name));
+    network.subscribed(receiver, "a", QoS::AtLeastOnce);
+    network.subscribed(receiver, "a", QoS::AtMostOnce);
+    network.send(sender, &publish_qos("a", "x", QoS::AtLeastOnce, 1));
+    assert_eq!(network.read(receiver), ["a=x q0"]);
+    assert_eq!(network.broker.statistics().subscriptions, 1);
+}
+
+#[test]
+fn mqtt_3_10_4_an_unsubscribed_filter_delivers_no_more() {
+    let mut network = Network::new();
+    let [sender, receiver] = ["s", "r"].map(|name| network.connect(name));
+    network.subscribed(receiver, "a/#", QoS::AtMostOnce);
+    network.subscribed(receiver, "a/+", QoS::AtMostOnce);
+    network.unsubscribe(receiver, "a/#");
+    assert_eq!(network.read(receiver), ["UNSUBACK 101"]);
+    network.publish(sender, "a/b", "x");
+    network.publish(sender, "a/b/c", "y");
+    assert_eq!(network.read(receiver), ["a/b=x q0"]);
+    network.unsubscribe(receiver, "a/+");
+    network.publish(sender, "a/b", "z");
+    assert_eq!(network.read(receiver), ["UNSUBACK 101"]);
+}
+
+#[test]
+fn mqtt_3_10_4_5_an_unknown_filter_is_acknowledged_too() {
+    let mut network = Network::new();
+    let client = network.connect("c");
+    network.unsubscribe(client, "never/there");
+    assert_eq!(network.read(client), ["UNSUBACK 101"]);
+}
+
+#[test]
+fn filters_over_the_limit_are_refused_one_by_one() {
+    let mut network = Network::with_limits(|limits| limits.max_subscriptions = 2);
+    let client = network.connect("c");
+    network.subscribe(client, &[("a", QoS::AtMostOnce), ("b", QoS::AtLeastOnce), ("c", QoS::AtMostOnce)]);
+    assert_eq!(network.read(client), ["SUBACK 100 [0,1,128]"]);
+    network.publish(client, "b", "x");
+    network.publish(client, "c", "x");
+    assert_eq!(network.read(client), ["b=x q0"]);
+    // What is subscribed already can be changed, and room can be made.
+    network.subscribe(client, &[("a", QoS::AtLeastOnce)]);
+    network.unsubscribe(client, "b");
+    network.subscribe(client, &[("c", QoS::AtMostOnce)]);
+    assert_eq!(network.read(client), ["SUBACK 100 [1]", "UNSUBACK 101", "SUBACK 100 [0]"]);
+}
+
+#[test]
+fn mqtt_4_7_2_1_leading_wildcards_do_not_match_server_topics() {
+    let mut network = Network::new();
+    let client = network.connect("c");
+    for filter in ["#", "+/broker", "$SYS/#"] {
+        network.subscribed(client, filter, QoS::AtMostOnce);
+    }
+    network.broker.publish(network.now, "$SYS/broker", b"x", QoS::AtMostOnce, false).unwrap();
+    network.unsubscribe(client, "$SYS/#");
+    network.broker.publish(network.now, "$SYS/broker", b"y", QoS::AtMostOnce, false).unwrap();
+    network.run();
+    assert_eq!(network.read(client), ["$SYS/broker=x q0", "UNSUBACK 101"]);
+}
+
+#[test]
+fn subscriptions_end_with_a_clean_session() {
+    let mut network = Network::new();
+    let client = network.connect("c");
+    network.subscribed(client, "a", QoS::AtMostOnce);
+    network.cut(client);
+    let statistics = network.broker.statistics();
+    assert_eq!((statistics.subscriptions, statistics.sessions), (0, 0));
+}
