@@ -1,0 +1,48 @@
+//! Every capacity of this crate, with the reason for its size.
+
+/// Longest line of the serial protocol in bytes, without its line end. One request with a long password or a full
+/// `retain.persist` fits; two such buffers are still small beside a TCP socket.
+pub const LINE_LIMIT: usize = 512;
+
+/// Longest flash form of [`Settings`](crate::settings::Settings) in bytes. All settings are one flash item, because
+/// one append is one atomic commit, and an item must fit a 4 KiB flash page beside the store's own headers.
+pub const ENCODED_LIMIT: usize = 3_500;
+
+/// Most users of one device.
+pub const USERS_LIMIT: usize = 32;
+
+/// Longest user name in bytes.
+pub const USER_NAME_LIMIT_BYTES: usize = 64;
+
+/// Longest password in bytes: with the longest name and ordinary characters it still fits a line.
+pub const PASSWORD_LIMIT_BYTES: usize = 128;
+
+/// Most topic filters in one list.
+pub const FILTERS_LIMIT: usize = 16;
+
+/// Longest list of topic filters in bytes, where `"` and `\` count twice: so that `key=… value="…"` fits a line.
+pub const FILTERS_LIMIT_BYTES: usize = 384;
+
+/// PBKDF2 iterations of a newly set password. An estimate: two SHA-256 blocks each, 4096 of them take about a
+/// quarter of a second on a 120 MHz ARM9 without a cache to speak of. That is a long time for a guesser on the
+/// network and short enough for a house of thirty devices that reconnect together.
+pub const PASSWORD_ITERATIONS_DEFAULT: u32 = 4_096;
+
+/// Most iterations a stored hash may ask for: beyond it one login would keep the slowest chip busy for a minute.
+pub const PASSWORD_ITERATIONS_LIMIT: u32 = 1_000_000;
+
+/// Characters of a refused value or name that an error repeats.
+pub const QUOTED_BACK_LIMIT_CHARS: usize = 48;
+
+/// How often a client sends one request before it gives up.
+pub const CLIENT_ATTEMPTS_LIMIT: u32 = 6;
+
+/// Most `+` lines of one reply that a client collects.
+pub const CLIENT_REPLY_LINES_LIMIT: usize = 1_024;
+
+/// How far the number of a changing request may lie above the newest one of its run. Clients start their runs far
+/// apart, so a late copy from another run lies outside.
+pub const SEQUENCE_WINDOW: u32 = 1_000;
+
+/// Ended runs whose nonces a device remembers, so that a late copy of their `hello` does not open them again.
+pub const ENDED_RUNS_LIMIT: usize = 4;

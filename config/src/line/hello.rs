@@ -1,0 +1,78 @@
+//! What a device says of itself when a client opens a run.
+
+use alloc::string::{String, ToString};
+
+use super::fields::Fields;
+use crate::limits::LINE_LIMIT;
+use crate::settings::Settings;
+
+/// Version of the line protocol.
+pub const PROTOCOL: u32 = 1;
+
+/// The answer to [`Command::Hello`](super::Command::Hello).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hello {
+    /// Protocol version; a client that knows only older ones stops here.
+    pub protocol: u32,
+    /// Firmware version.
+    pub firmware: String,
+    /// Chip, such as `esp32c3`.
+    pub chip: String,
+    /// Board, such as `virtual`.
+    pub board: String,
+    /// Version of the settings' flash records.
+    pub schema: u16,
+    /// Generation of the settings.
+    pub generation: u32,
+    /// Longest line the device reads, in bytes.
+    pub line_limit_bytes: usize,
+    /// `ok`, or `locked` when the stored settings are damaged. Newer firmware may have other words.
+    pub state: String,
+}
+
+impl Hello {
+    /// What a device of this version says.
+    #[must_use]
+    pub fn new(firmware: &str, chip: &str, board: &str, settings: &Settings, state: &str) -> Self {
+        Self {
+            protocol: PROTOCOL,
+            firmware: firmware.to_string(),
+            chip: chip.to_string(),
+            board: board.to_string(),
+            schema: settings.schema(),
+            generation: settings.generation(),
+            line_limit_bytes: LINE_LIMIT,
+            state: state.to_string(),
+        }
+    }
+
+    /// As fields of a reply.
+    #[must_use]
+    pub fn to_fields(&self) -> Fields {
+        Fields::new()
+            .with("protocol", self.protocol)
+            .with("firmware", &self.firmware)
+            .with("chip", &self.chip)
+            .with("board", &self.board)
+            .with("schema", self.schema)
+            .with("gen", self.generation)
+            .with("line", self.line_limit_bytes)
+            .with("state", &self.state)
+    }
+
+    /// From the fields of a reply; `None` if one is missing. Fields that are not known are no error.
+    #[must_use]
+    pub fn from_fields(fields: &Fields) -> Option<Self> {
+        let text = |key| fields.get(key).map(ToString::to_string);
+        Some(Self {
+            protocol: fields.parse("protocol")?,
+            firmware: text("firmware")?,
+            chip: text("chip")?,
+            board: text("board")?,
+            schema: fields.parse("schema")?,
+            generation: fields.parse("gen")?,
+            line_limit_bytes: fields.parse("line")?,
+            state: text("state")?,
+        })
+    }
+}

@@ -1,0 +1,283 @@
+//! The settings of a device: what differs from the defaults of the [table of keys](KEYS), its users, and the records
+//! of newer firmware that this one does not know.
+//!
+//! Invariants: every stored value is one its key allows and differs from its default; users are ordered by name; the
+//! flash form fits [`ENCODED_LIMIT`]. A refused change changes nothing.
+
+mod draft;
+mod error;
+mod filters;
+mod records;
+mod table;
+#[cfg(test)]
+mod tests;
+mod user;
+mod value;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+pub use draft::Draft;
+pub(crate) use error::shorten;
+#[cfg(feature = "toml")]
+pub(crate) use error::{DidYouMean, closest};
+pub use error::{SettingError, Stale};
+pub use records::{DecodeError, RecordProblem, SCHEMA};
+pub use table::{Allowed, KEYS, Key, Kind, markdown_table};
+pub use user::{User, check_name};
+pub use value::{Anonymous, LogLevel};
+
+use crate::limits::{ENCODED_LIMIT, USERS_LIMIT};
+use crate::password::PasswordHash;
+use records::Unknown;
+use value::Value;
+
+/// All settings of one device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    schema: u16,
+    generation: u32,
+    /// In the order of the keys' ids.
+    values: Vec<(&'static Key, Value)>,
+    /// In the order of their names.
+    users: Vec<User>,
+    /// In the order of their ids; records of one id as they were found.
+    unknown: Vec<Unknown>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { schema: SCHEMA, generation: 0, values: Vec::new(), users: Vec::new(), unknown: Vec::new() }
+    }
+}
+
+/// One line of a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The key, with its range, unit and help.
+    pub key: &'static Key,
+    /// The value as text.
+    pub value: String,
+    /// Whether that is the default.
+    pub is_default: bool,
+}
+
+impl Settings {
+    /// Counts commits; 0 for settings that were never stored.
+    #[must_use]
+    pub fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// Raises the generation to at least `generation`: for a device that knows of a newer one that is lost, so that what
+    /// it commits next is newer still.
+    pub fn raise_generation(&mut self, generation: u32) {
+        self.generation = self.generation.max(generation);
+    }
+
+    /// Version of the flash records: this firmware's, or that of a newer one that wrote them before.
+    #[must_use]
+    pub fn schema(&self) -> u16 {
+        self.schema
+    }
+
+    /// One setting by its name.
+    pub fn get(&self, key: &str) -> Result<Entry, SettingError> {
+        Key::find(key).map(|key| self.entry(key)).ok_or_else(|| SettingError::unknown_key(key))
+    }
+
+    /// Every setting, in the table's order.
+    pub fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
+        KEYS.iter().map(|key| self.entry(key))
+    }
+
+    fn entry(&self, key: &'static Key) -> Entry {
+        match self.stored(key) {
+            Some(value) => Entry { key, value: value.to_text(key), is_default: false },
+            None => Entry { key, value: key.default_text(), is_default: true },
+        }
+    }
+
+    /// Checks a text and makes it the value of a key.
+    pub fn set(&mut self, key: &str, text: &str) -> Result<(), SettingError> {
+        let key = Key::find(key).ok_or_else(|| SettingError::unknown_key(key))?;
+        let value = Value::parse(key, text)?;
+        self.change(|settings| {
+            settings.forget(key);
+            if !key.is_default(&value) {
+                let at = settings.values.partition_point(|(other, _)| other.id < key.id);
+                settings.values.insert(at, (key, value));
+            }
+            Ok(())
+        })
+    }
+
+    /// Gives a key its default again.
+    pub fn unset(&mut self, key: &str) -> Result<(), SettingError> {
+        let key = Key::find(key).ok_or_else(|| SettingError::unknown_key(key))?;
+        self.forget(key);
+        Ok(())
+    }
+
+    /// Users, in the order of their names.
+    #[must_use]
+    pub fn users(&self) -> &[User] {
+        &self.users
+    }
+
+    /// The user of that name.
+    #[must_use]
+    pub fn user(&self, name: &str) -> Option<&User> {
+        self.find_user(name).ok().and_then(|at| self.users.get(at))
+    }
+
+    /// Adds a user, or gives an existing one another password.
+    pub fn set_user(&mut self, name: &str, password: PasswordHash) -> Result<(), SettingError> {
+        let user = User::new(name, password)?;
+        self.change(|settings| {
+            match settings.find_user(name) {
+                Ok(at) => {
+                    if let Some(place) = settings.users.get_mut(at) {
+                        *place = user;
+                    }
+                }
+                Err(_) if settings.users.len() >= USERS_LIMIT => return Err(SettingError::TooManyUsers),
+                Err(at) => settings.users.insert(at, user),
+            }
+            Ok(())
+        })
+    }
+
+    /// Deletes a user.
+    pub fn remove_user(&mut self, name: &str) -> Result<(), SettingError> {
+        let at = self.find_user(name).map_err(|_| SettingError::UnknownUser { given: shorten(name) })?;
+        self.users.remove(at);
+        Ok(())
+    }
+
+    /// Checks what no single value shows: whether the settings fit together.
+    pub fn check(&self) -> Result<(), SettingError> {
+        let (queued, packet) = (self.max_queued_bytes(), self.max_packet_bytes());
+        if queued < packet {
+            return Err(SettingError::Contradiction {
+                low: &table::MQTT_MAX_QUEUED_BYTES,
+                low_value: queued,
+                high: &table::MQTT_MAX_PACKET_BYTES,
+                high_value: packet,
+            });
+        }
+        Ok(())
+    }
+
+    /// The flash form; at most [`ENCODED_LIMIT`] bytes.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        records::encode(self)
+    }
+
+    /// Reads the flash form. Any bytes are read or refused, none panic.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        records::decode(bytes)
+    }
+
+    /// How many records of newer firmware are kept.
+    #[must_use]
+    pub fn unknown_records(&self) -> usize {
+        self.unknown.len()
+    }
+
+    /// `mqtt.port`
+    #[must_use]
+    pub fn mqtt_port(&self) -> u16 {
+        u16::try_from(self.integer(&table::MQTT_PORT)).unwrap_or(u16::MAX)
+    }
+
+    /// `mqtt.anonymous`
+    #[must_use]
+    pub fn anonymous(&self) -> Anonymous {
+        Anonymous::from_index(self.choice(&table::MQTT_ANONYMOUS))
+    }
+
+    /// `mqtt.max_clients`
+    #[must_use]
+    pub fn max_clients(&self) -> u16 {
+        u16::try_from(self.integer(&table::MQTT_MAX_CLIENTS)).unwrap_or(u16::MAX)
+    }
+
+    /// `mqtt.max_packet_bytes`
+    #[must_use]
+    pub fn max_packet_bytes(&self) -> u32 {
+        self.integer(&table::MQTT_MAX_PACKET_BYTES)
+    }
+
+    /// `mqtt.max_queued_bytes`
+    #[must_use]
+    pub fn max_queued_bytes(&self) -> u32 {
+        self.integer(&table::MQTT_MAX_QUEUED_BYTES)
+    }
+
+    /// `mqtt.connect_timeout_s`
+    #[must_use]
+    pub fn connect_timeout_s(&self) -> u32 {
+        self.integer(&table::MQTT_CONNECT_TIMEOUT_S)
+    }
+
+    /// `retain.persist`: topic filters, each valid.
+    pub fn retain_persist(&self) -> impl Iterator<Item = &str> + Clone {
+        filters::iterate(match (self.stored(&table::RETAIN_PERSIST), &table::RETAIN_PERSIST.kind) {
+            (Some(Value::Filters(list)), _) => list,
+            (_, Kind::Filters { default }) => default,
+            _ => "",
+        })
+    }
+
+    /// `log.level`
+    #[must_use]
+    pub fn log_level(&self) -> LogLevel {
+        LogLevel::from_index(self.choice(&table::LOG_LEVEL))
+    }
+
+    fn stored(&self, key: &Key) -> Option<&Value> {
+        self.values.iter().find(|(other, _)| other.id == key.id).map(|(_, value)| value)
+    }
+
+    /// The last arm is for a key of another kind, which no accessor asks for: a test calls each of them.
+    fn integer(&self, key: &Key) -> u32 {
+        match (self.stored(key), &key.kind) {
+            (Some(Value::Integer(number)), _) => *number,
+            (_, Kind::Integer { default, .. }) => *default,
+            _ => 0,
+        }
+    }
+
+    fn choice(&self, key: &Key) -> u8 {
+        match (self.stored(key), &key.kind) {
+            (Some(Value::Choice(index)), _) => *index,
+            (_, Kind::Choice { default, .. }) => *default,
+            _ => 0,
+        }
+    }
+
+    fn forget(&mut self, key: &Key) {
+        self.values.retain(|(other, _)| other.id != key.id);
+    }
+
+    fn find_user(&self, name: &str) -> Result<usize, usize> {
+        self.users.binary_search_by(|user| user.name().cmp(name))
+    }
+
+    /// Tries a change that may make the settings grow; on refusal nothing has changed.
+    fn change(
+        &mut self,
+        change: impl FnOnce(&mut Self) -> Result<(), SettingError>,
+    ) -> Result<(), SettingError> {
+        let mut changed = self.clone();
+        change(&mut changed)?;
+        let bytes = records::encoded_len(&changed);
+        if bytes > ENCODED_LIMIT {
+            return Err(SettingError::TooLarge { bytes });
+        }
+        *self = changed;
+        Ok(())
+    }
+}

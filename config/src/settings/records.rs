@@ -1,0 +1,310 @@
+//! The flash form: a header and then records in ascending order of their ids, all integers little-endian.
+//!
+//! ```text
+//! header  "obkS" · schema u16 · generation u32
+//! record  id u16 · length u16 · value
+//! ```
+//!
+//! * Integers are as wide as the largest value of their key needs (1, 2 or 4 bytes); a reader takes any of 1 to 4, so
+//!   that a range may grow without a new id. A choice is one byte, its index. A list of filters is its text.
+//! * Each user is one record of the same id, ordered by name: name length u8 · name · iterations u32 · salt · hash.
+//!   Other kinds of hashes or rights of a user get record ids of their own.
+//! * A value equal to its default is not written. Records with ids that this version does not know are kept byte for
+//!   byte, repeated ones included, so that an older firmware does not lose a newer one's values.
+//!
+//! [`decode`] is total: any bytes give settings or an error that names the record. Integrity is not checked here: the
+//! flash store has a checksum over the whole item.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::table::{Key, Kind};
+use super::user::User;
+use super::value::Value;
+use super::{Settings, filters};
+use crate::limits::{ENCODED_LIMIT, USERS_LIMIT};
+use crate::password::{HASH_BYTES, PasswordHash, SALT_BYTES};
+
+/// Version of the meaning of the records. It rises when a record of a known id changes its meaning, which is to be
+/// avoided: new ids need no new schema.
+pub const SCHEMA: u16 = 1;
+
+const MAGIC: [u8; 4] = *b"obkS";
+pub(super) const HEADER_BYTES: usize = 10;
+const RECORD_HEADER_BYTES: usize = 4;
+/// Id of user records: above every key's.
+const USER_ID: u16 = 0x1000;
+
+/// A record this version does not know. Its value may be a secret, so `Debug` shows only its length.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Unknown {
+    pub(super) id: u16,
+    pub(super) value: Vec<u8>,
+}
+
+impl fmt::Debug for Unknown {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Unknown(id {}, {} bytes)", self.id, self.value.len())
+    }
+}
+
+/// Why bytes are not settings.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Too short, or not starting as settings do.
+    #[error("these bytes are not settings")]
+    NotSettings,
+    /// More than one flash item holds.
+    #[error("{bytes} bytes of settings are more than {ENCODED_LIMIT}")]
+    TooLarge {
+        /// Bytes given.
+        bytes: usize,
+    },
+    /// A record cannot be read.
+    #[error("{} at byte {offset}: {problem}", RecordName(*.id))]
+    Record {
+        /// Id of the record; `None` where not even that is whole.
+        id: Option<u16>,
+        /// Where the record starts.
+        offset: usize,
+        /// What is wrong with it.
+        problem: RecordProblem,
+    },
+}
+
+/// What is wrong with a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RecordProblem {
+    /// The bytes end inside it.
+    #[error("cut short")]
+    Truncated,
+    /// Its id is below the one before it, or its user's name is.
+    #[error("out of order")]
+    OutOfOrder,
+    /// The key or the user was there already.
+    #[error("there twice")]
+    Duplicate,
+    /// The value is not one its key allows.
+    #[error("bad value")]
+    BadValue,
+    /// More users than there may be.
+    #[error("too many users")]
+    TooManyUsers,
+}
+
+struct RecordName(Option<u16>);
+
+impl fmt::Display for RecordName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            None => formatter.write_str("record"),
+            Some(USER_ID) => formatter.write_str("user record"),
+            Some(id) => match Key::find_id(id) {
+                Some(key) => write!(formatter, "record of {}", key.name),
+                None => write!(formatter, "record {id}"),
+            },
+        }
+    }
+}
+
+/// Bytes [`encode`] gives.
+pub(super) fn encoded_len(settings: &Settings) -> usize {
+    let values = settings.values.iter().map(|(key, value)| value_len(key, value));
+    let users = settings.users.iter().map(|user| user_len(user.name()));
+    let unknown = settings.unknown.iter().map(|record| record.value.len());
+    values.chain(users).chain(unknown).map(|length| length.saturating_add(RECORD_HEADER_BYTES)).sum::<usize>()
+        + HEADER_BYTES
+}
+
+pub(super) fn encode(settings: &Settings) -> Vec<u8> {
+    let mut records: Vec<(u16, Vec<u8>)> = Vec::new();
+    records.extend(settings.values.iter().map(|(key, value)| (key.id, encode_value(key, value))));
+    records.extend(settings.users.iter().map(|user| (USER_ID, encode_user(user))));
+    records.extend(settings.unknown.iter().map(|record| (record.id, record.value.clone())));
+    // Stable: users stay in the order of their names, unknown records of one id in the order they were found.
+    records.sort_by_key(|(id, _)| *id);
+
+    let mut bytes = Vec::with_capacity(encoded_len(settings));
+    bytes.extend_from_slice(&MAGIC);
+    bytes.extend_from_slice(&settings.schema.to_le_bytes());
+    bytes.extend_from_slice(&settings.generation.to_le_bytes());
+    for (id, value) in records {
+        bytes.extend_from_slice(&id.to_le_bytes());
+        // Every value is below `ENCODED_LIMIT`, as all of them together are.
+        bytes.extend_from_slice(&u16::try_from(value.len()).unwrap_or(u16::MAX).to_le_bytes());
+        bytes.extend_from_slice(&value);
+    }
+    bytes
+}
+
+pub(super) fn decode(bytes: &[u8]) -> Result<Settings, DecodeError> {
+    if bytes.len() > ENCODED_LIMIT {
+        return Err(DecodeError::TooLarge { bytes: bytes.len() });
+    }
+    let mut reader = Reader(bytes);
+    let header = (reader.array::<4>(), reader.array::<2>(), reader.array::<4>());
+    let (Some(MAGIC), Some(schema), Some(generation)) = header else {
+        return Err(DecodeError::NotSettings);
+    };
+    let schema = u16::from_le_bytes(schema);
+    if schema == 0 {
+        return Err(DecodeError::NotSettings);
+    }
+    let mut settings = Settings {
+        // An older firmware writes a newer one's records back, so it writes the newer schema back too.
+        schema: schema.max(SCHEMA),
+        generation: u32::from_le_bytes(generation),
+        ..Settings::default()
+    };
+    let mut last_id = 0;
+    while !reader.0.is_empty() {
+        let offset = bytes.len().saturating_sub(reader.0.len());
+        let fail = |id: Option<u16>, problem| Err(DecodeError::Record { id, offset, problem });
+        let Some(id) = reader.array::<2>().map(u16::from_le_bytes) else {
+            return fail(None, RecordProblem::Truncated);
+        };
+        let length = reader.array::<2>().map(u16::from_le_bytes);
+        let Some(value) = length.and_then(|length| reader.slice(usize::from(length))) else {
+            return fail(Some(id), RecordProblem::Truncated);
+        };
+        if id < last_id {
+            return fail(Some(id), RecordProblem::OutOfOrder);
+        }
+        let repeated = id == last_id;
+        last_id = id;
+        if let Err(problem) = decode_record(&mut settings, id, value, repeated) {
+            return fail(Some(id), problem);
+        }
+    }
+    Ok(settings)
+}
+
+fn decode_record(
+    settings: &mut Settings,
+    id: u16,
+    value: &[u8],
+    repeated: bool,
+) -> Result<(), RecordProblem> {
+    if id == USER_ID {
+        let user = decode_user(value).ok_or(RecordProblem::BadValue)?;
+        if let Some(last) = settings.users.last() {
+            match last.name().cmp(user.name()) {
+                core::cmp::Ordering::Less => {}
+                core::cmp::Ordering::Equal => return Err(RecordProblem::Duplicate),
+                core::cmp::Ordering::Greater => return Err(RecordProblem::OutOfOrder),
+            }
+        }
+        if settings.users.len() >= USERS_LIMIT {
+            return Err(RecordProblem::TooManyUsers);
+        }
+        settings.users.push(user);
+    } else if let Some(key) = Key::find_id(id) {
+        if repeated {
+            return Err(RecordProblem::Duplicate);
+        }
+        let value = decode_value(key, value).ok_or(RecordProblem::BadValue)?;
+        if !key.is_default(&value) {
+            settings.values.push((key, value));
+        }
+    } else {
+        settings.unknown.push(Unknown { id, value: value.to_vec() });
+    }
+    Ok(())
+}
+
+/// Width of an integer record: the smallest of 1, 2 and 4 bytes that holds the key's largest value.
+fn integer_width(max: u32) -> usize {
+    match max {
+        0..=0xff => 1,
+        0x100..=0xffff => 2,
+        _ => 4,
+    }
+}
+
+fn value_len(key: &Key, value: &Value) -> usize {
+    match (value, &key.kind) {
+        (Value::Integer(_), Kind::Integer { max, .. }) => integer_width(*max),
+        (Value::Integer(_), _) => 4,
+        (Value::Choice(_), _) => 1,
+        (Value::Filters(list), _) => list.len(),
+    }
+}
+
+fn encode_value(key: &Key, value: &Value) -> Vec<u8> {
+    match value {
+        Value::Integer(number) => number.to_le_bytes().into_iter().take(value_len(key, value)).collect(),
+        Value::Choice(index) => Vec::from([*index]),
+        Value::Filters(list) => list.clone().into_bytes(),
+    }
+}
+
+fn decode_value(key: &Key, bytes: &[u8]) -> Option<Value> {
+    match &key.kind {
+        Kind::Integer { min, max, .. } => {
+            let mut wide = [0_u8; 4];
+            if bytes.is_empty() || bytes.len() > wide.len() {
+                return None;
+            }
+            for (to, from) in wide.iter_mut().zip(bytes) {
+                *to = *from;
+            }
+            let number = u32::from_le_bytes(wide);
+            (min..=max).contains(&&number).then_some(Value::Integer(number))
+        }
+        Kind::Choice { names, .. } => match bytes {
+            [index] if usize::from(*index) < names.len() => Some(Value::Choice(*index)),
+            _ => None,
+        },
+        Kind::Filters { .. } => {
+            let text = core::str::from_utf8(bytes).ok()?;
+            let list = filters::canonical(text).ok()?;
+            (list == text).then_some(Value::Filters(list))
+        }
+    }
+}
+
+fn user_len(name: &str) -> usize {
+    name.len().saturating_add(1 + 4 + SALT_BYTES + HASH_BYTES)
+}
+
+fn encode_user(user: &User) -> Vec<u8> {
+    let name = user.name().as_bytes();
+    let mut bytes = Vec::with_capacity(user_len(user.name()));
+    // A checked name is at most 64 bytes.
+    bytes.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
+    bytes.extend_from_slice(name);
+    bytes.extend_from_slice(&user.password().iterations().to_le_bytes());
+    bytes.extend_from_slice(user.password().salt());
+    bytes.extend_from_slice(user.password().hash_bytes());
+    bytes
+}
+
+fn decode_user(bytes: &[u8]) -> Option<User> {
+    let mut reader = Reader(bytes);
+    let [name_len] = reader.array::<1>()?;
+    let name = String::from_utf8(reader.slice(usize::from(name_len))?.to_vec()).ok()?;
+    let iterations = u32::from_le_bytes(reader.array()?);
+    let password = PasswordHash::new(iterations, reader.array()?, reader.array()?).ok()?;
+    if !reader.0.is_empty() {
+        return None;
+    }
+    User::new(&name, password).ok()
+}
+
+/// What is left of the bytes.
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn slice(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (head, tail) = self.0.split_at_checked(length)?;
+        self.0 = tail;
+        Some(head)
+    }
+
+    fn array<const BYTES: usize>(&mut self) -> Option<[u8; BYTES]> {
+        let (head, tail) = self.0.split_first_chunk()?;
+        self.0 = tail;
+        Some(*head)
+    }
+}

@@ -1,0 +1,305 @@
+//! The flash form, its golden fixture, and the invariants that every change keeps.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::limits::USER_NAME_LIMIT_BYTES;
+use crate::password::{HASH_BYTES, PasswordHash, SALT_BYTES};
+
+fn hash(byte: u8) -> PasswordHash {
+    PasswordHash::new(4096, [byte; SALT_BYTES], [byte; HASH_BYTES]).unwrap()
+}
+
+fn header() -> Vec<u8> {
+    Settings::default().encode()
+}
+
+/// Settings from bare records behind a good header.
+fn decode_records(records: &[(u16, &[u8])]) -> Result<Settings, DecodeError> {
+    let mut bytes = header();
+    for (id, value) in records {
+        bytes.extend(id.to_le_bytes());
+        bytes.extend(u16::try_from(value.len()).unwrap().to_le_bytes());
+        bytes.extend(*value);
+    }
+    Settings::decode(&bytes)
+}
+
+fn problem(records: &[(u16, &[u8])]) -> RecordProblem {
+    match decode_records(records) {
+        Err(DecodeError::Record { problem, .. }) => problem,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn golden_bytes() -> Vec<u8> {
+    let text = include_str!("../../fixtures/settings-schema-1.hex");
+    let digits: String = text.lines().filter(|line| !line.starts_with('#')).collect();
+    (0..digits.len() / 2).map(|at| u8::from_str_radix(&digits[at * 2..at * 2 + 2], 16).unwrap()).collect()
+}
+
+#[test]
+fn defaults_are_the_ones_that_were_promised() {
+    let settings = Settings::default();
+    assert_eq!(settings.mqtt_port(), 1883);
+    assert_eq!(settings.anonymous(), Anonymous::Never);
+    assert_eq!(settings.max_clients(), 1000);
+    assert_eq!(settings.max_packet_bytes(), 65_536);
+    assert_eq!(settings.max_queued_bytes(), 65_536);
+    assert_eq!(settings.connect_timeout_s(), 10);
+    assert_eq!(settings.retain_persist().collect::<Vec<_>>(), ["homeassistant/#", "tasmota/discovery/#"]);
+    assert_eq!(settings.log_level(), LogLevel::Info);
+    assert_eq!(settings.check(), Ok(()));
+    assert!(settings.entries().all(|entry| entry.is_default));
+}
+
+#[test]
+fn schema_1_stays_readable_and_is_written_back_byte_for_byte() {
+    let bytes = golden_bytes();
+    let settings = Settings::decode(&bytes).unwrap();
+    assert_eq!((settings.schema(), settings.generation()), (1, 18));
+    assert_eq!(settings.mqtt_port(), 1884);
+    assert_eq!(settings.anonymous(), Anonymous::Loopback);
+    assert_eq!(settings.max_clients(), 50);
+    assert_eq!(settings.max_packet_bytes(), 4096);
+    assert_eq!(settings.max_queued_bytes(), 131_072);
+    assert_eq!(settings.connect_timeout_s(), 30);
+    assert_eq!(settings.retain_persist().collect::<Vec<_>>(), ["homeassistant/#", "küche/+"]);
+    assert_eq!(settings.log_level(), LogLevel::Debug);
+    assert_eq!(settings.users().iter().map(User::name).collect::<Vec<_>>(), ["bob", "küche"]);
+    assert_eq!(settings.user("bob").unwrap().password().iterations(), 4096);
+    assert_eq!(settings.user("küche").unwrap().password().salt(), &[0x11; SALT_BYTES]);
+    assert_eq!(settings.unknown_records(), 3);
+    assert_eq!(settings.encode(), bytes);
+}
+
+#[test]
+fn the_golden_settings_set_every_key() {
+    assert!(Settings::decode(&golden_bytes()).unwrap().entries().all(|entry| !entry.is_default));
+}
+
+#[test]
+fn a_change_leaves_the_records_of_newer_firmware_alone() {
+    let mut settings = decode_records(&[(0x0200, b"abc"), (0xffff, b"")]).unwrap();
+    settings.set("log.level", "debug").unwrap();
+    settings.set_user("bob", hash(1)).unwrap();
+    let bytes = settings.encode();
+    let again = Settings::decode(&bytes).unwrap();
+    assert_eq!(again, settings);
+    assert_eq!(again.unknown_records(), 2);
+    assert!(bytes.windows(7).any(|window| window == b"\x00\x02\x03\x00abc"));
+}
+
+#[test]
+fn a_newer_schema_is_kept_and_schema_0_refused() {
+    let mut bytes = golden_bytes();
+    bytes[4] = 7;
+    let settings = Settings::decode(&bytes).unwrap();
+    assert_eq!(settings.schema(), 7);
+    assert_eq!(settings.encode(), bytes);
+    bytes[4] = 0;
+    assert_eq!(Settings::decode(&bytes), Err(DecodeError::NotSettings));
+}
+
+#[test]
+fn every_way_a_record_can_be_bad_has_its_name() {
+    assert_eq!(problem(&[(8, &[1]), (1, &[1])]), RecordProblem::OutOfOrder);
+    assert_eq!(problem(&[(1, &[1]), (1, &[2])]), RecordProblem::Duplicate);
+    assert_eq!(problem(&[(1, &[0, 0])]), RecordProblem::BadValue, "port 0");
+    assert_eq!(problem(&[(1, &[0, 0, 1])]), RecordProblem::BadValue, "port 65536");
+    assert_eq!(problem(&[(1, &[])]), RecordProblem::BadValue);
+    assert_eq!(problem(&[(1, &[1, 0, 0, 0, 0])]), RecordProblem::BadValue);
+    assert_eq!(problem(&[(2, &[3])]), RecordProblem::BadValue);
+    assert_eq!(problem(&[(7, b"a/#/b")]), RecordProblem::BadValue);
+    assert_eq!(problem(&[(7, b"\xff")]), RecordProblem::BadValue);
+    assert_eq!(problem(&[(7, b"a, b")]), RecordProblem::BadValue, "not the canonical form");
+    assert_eq!(problem(&[(0x1000, b"\x03bob")]), RecordProblem::BadValue);
+    assert!(decode_records(&[(1, &[0x5c, 7, 0])]).is_ok(), "wider than written today");
+    assert!(decode_records(&[(0x0200, b"x"), (0x0200, b"x")]).is_ok(), "unknown ids may repeat");
+}
+
+#[test]
+fn users_that_repeat_or_are_out_of_order_are_refused() {
+    let record = |name: &str| {
+        let mut settings = Settings::default();
+        settings.set_user(name, hash(1)).unwrap();
+        settings.encode()[14..].to_vec()
+    };
+    assert!(decode_records(&[(0x1000, &record("a")), (0x1000, &record("b"))]).is_ok());
+    assert_eq!(problem(&[(0x1000, &record("b")), (0x1000, &record("a"))]), RecordProblem::OutOfOrder);
+    assert_eq!(problem(&[(0x1000, &record("b")), (0x1000, &record("b"))]), RecordProblem::Duplicate);
+    let many: Vec<_> = (0..=USERS_LIMIT).map(|index| record(&format!("{index:02}"))).collect();
+    let many: Vec<_> = many.iter().map(|record| (0x1000, record.as_slice())).collect();
+    assert_eq!(problem(&many), RecordProblem::TooManyUsers);
+}
+
+#[test]
+fn errors_name_the_record_and_where_it_is() {
+    let error = decode_records(&[(0x0200, b"xy")]).unwrap().encode();
+    assert_eq!(error.len(), 16);
+    assert_eq!(
+        decode_records(&[(1, &[9]), (2, &[9])]).unwrap_err().to_string(),
+        "record of mqtt.anonymous at byte 15: bad value"
+    );
+    assert_eq!(
+        decode_records(&[(0x1000, b"")]).unwrap_err().to_string(),
+        "user record at byte 10: bad value"
+    );
+    assert_eq!(
+        Settings::decode(&[header(), Vec::from(*b"\x00\x02\x05\x00abc")].concat()).unwrap_err().to_string(),
+        "record 512 at byte 10: cut short"
+    );
+}
+
+#[test]
+fn every_truncation_and_too_many_bytes_are_refused_or_whole_records() {
+    let bytes = golden_bytes();
+    let mut whole = 0;
+    for length in 0..bytes.len() {
+        whole += u32::from(Settings::decode(&bytes[..length]).is_ok());
+    }
+    assert_eq!(whole, 13, "only right behind the header and each of the first 12 records");
+    let error = Settings::decode(&[0; ENCODED_LIMIT + 1]).unwrap_err();
+    assert_eq!(error, DecodeError::TooLarge { bytes: ENCODED_LIMIT + 1 });
+}
+
+#[test]
+fn setting_the_default_is_unsetting() {
+    let mut settings = Settings::default();
+    settings.set("mqtt.port", "1884").unwrap();
+    assert!(!settings.get("mqtt.port").unwrap().is_default);
+    settings.set("mqtt.port", "1883").unwrap();
+    assert_eq!(settings, Settings::default());
+    settings.set("retain.persist", "").unwrap();
+    assert_eq!(settings.retain_persist().count(), 0);
+    assert_eq!(Settings::decode(&settings.encode()).unwrap(), settings, "an empty list is not the default");
+    settings.unset("retain.persist").unwrap();
+    assert_eq!(settings, Settings::default());
+}
+
+#[test]
+fn users_are_added_changed_and_deleted() {
+    let mut settings = Settings::default();
+    settings.set_user("b", hash(1)).unwrap();
+    settings.set_user("a", hash(2)).unwrap();
+    settings.set_user("b", hash(3)).unwrap();
+    assert_eq!(settings.users().iter().map(User::name).collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(settings.user("b").unwrap().password(), &hash(3));
+    settings.remove_user("a").unwrap();
+    assert!(settings.user("a").is_none());
+    assert!(matches!(settings.remove_user("a"), Err(SettingError::UnknownUser { .. })));
+    assert!(matches!(settings.set_user("\n", hash(1)), Err(SettingError::BadUserName { .. })));
+}
+
+#[test]
+fn limits_hold_and_a_refused_change_changes_nothing() {
+    let mut settings = Settings::default();
+    for index in 0..USERS_LIMIT {
+        settings.set_user(&format!("user {index}"), hash(1)).unwrap();
+    }
+    let before = settings.clone();
+    assert_eq!(settings.set_user("one more", hash(1)), Err(SettingError::TooManyUsers));
+    assert_eq!(settings, before);
+    settings.set_user("user 7", hash(9)).unwrap();
+
+    let mut settings = Settings::default();
+    let refused = (0..USERS_LIMIT).find_map(|index| {
+        let name = format!("{index:0>USER_NAME_LIMIT_BYTES$}");
+        settings.set_user(&name, hash(1)).err().map(|error| (index, error))
+    });
+    let (users, error) = refused.unwrap();
+    assert!(matches!(error, SettingError::TooLarge { bytes } if bytes > ENCODED_LIMIT), "{error:?}");
+    assert_eq!((users, settings.users().len()), (28, 28), "with the longest names 28 users fit");
+    assert!(settings.encode().len() <= ENCODED_LIMIT);
+}
+
+#[test]
+fn debug_of_unknown_records_shows_no_bytes() {
+    let settings = decode_records(&[(0x0300, b"wifi secret")]).unwrap();
+    let shown = format!("{settings:?}");
+    assert!(shown.contains("Unknown(id 768, 11 bytes)") && !shown.contains("119"), "{shown}");
+}
+
+fn any_settings() -> impl Strategy<Value = Settings> {
+    let port = prop::option::of(1_u16..);
+    let choice = prop::option::of(0_usize..3);
+    let filters = prop::collection::vec("[a-zé ]{1,8}(/[+a-z]{1})?(/#)?", 0..4);
+    let users = prop::collection::btree_map("[^\\pC]{1,10}", any::<u8>(), 0..6);
+    let unknown = prop::collection::btree_map(0x2000_u16.., prop::collection::vec(any::<u8>(), 0..20), 0..4);
+    (port, choice, filters, users, unknown).prop_map(
+        |(port, choice, filters, users, unknown): (
+            _,
+            _,
+            Vec<_>,
+            BTreeMap<String, u8>,
+            BTreeMap<u16, Vec<u8>>,
+        )| {
+            let records: Vec<_> = unknown.iter().map(|(id, value)| (*id, value.as_slice())).collect();
+            let mut settings = decode_records(&records).unwrap();
+            if let Some(port) = port {
+                settings.set("mqtt.port", &port.to_string()).unwrap();
+            }
+            if let Some(choice) = choice {
+                settings.set("mqtt.anonymous", Anonymous::NAMES[choice]).unwrap();
+            }
+            // Whatever is no filter by chance is refused and changes nothing.
+            let _ = settings.set("retain.persist", &filters.join(","));
+            for (name, byte) in users {
+                settings.set_user(&name, hash(byte)).unwrap();
+            }
+            settings
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn what_is_encoded_is_decoded(settings in any_settings()) {
+        let bytes = settings.encode();
+        prop_assert_eq!(bytes.len(), records::encoded_len(&settings));
+        let again = Settings::decode(&bytes).unwrap();
+        prop_assert_eq!(again.encode(), bytes);
+        prop_assert_eq!(again, settings);
+    }
+
+    #[test]
+    fn any_bytes_are_decoded_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..300), good_header: bool) {
+        let bytes = if good_header { [header(), bytes].concat() } else { bytes };
+        if let Ok(settings) = Settings::decode(&bytes) {
+            prop_assert!(Settings::decode(&settings.encode()).unwrap() == settings);
+        }
+    }
+
+    #[test]
+    fn damaged_settings_are_decoded_or_refused(at in 0_usize..400, byte: u8) {
+        let mut bytes = golden_bytes();
+        let at = at % bytes.len();
+        bytes[at] = byte;
+        if let Ok(settings) = Settings::decode(&bytes) {
+            prop_assert!(Settings::decode(&settings.encode()).unwrap() == settings);
+        }
+    }
+
+    #[test]
+    fn any_text_is_a_value_or_refused(key in 0..KEYS.len(), text: String) {
+        let mut settings = Settings::default();
+        let name = KEYS[key].name;
+        match settings.set(name, &text) {
+            Ok(()) => {
+                let entry = settings.get(name).unwrap();
+                let mut again = Settings::default();
+                again.set(name, &entry.value).unwrap();
+                prop_assert_eq!(again, settings);
+            }
+            Err(error) => {
+                prop_assert!(error.to_string().len() < 700);
+                prop_assert_eq!(settings, Settings::default());
+            }
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! Settings files: what is read, what is refused and where, and that what is written is read back.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::password::PasswordHash;
+use crate::settings::KEYS;
+
+const HASH: &str = "$pbkdf2-sha256$i=4096$MDEyMzQ1Njc4OWFiY2RlZg$//////////////////////////////////////////8";
+
+/// The mistakes of a file, one a line.
+fn mistakes(text: &str) -> String {
+    parse(text).unwrap_err().to_string()
+}
+
+#[test]
+fn a_file_is_read() {
+    let text = format!(
+        "mqtt.port = 0x75C\nretain.persist = [\"a/#\", \"b\"]\n[log]\nlevel = \"debug\"\n\
+         [users.ann]\nhash = \"{HASH}\"\n[users.\"bob b\"]\npassword = \"env:BOB\"\n\
+         [users.cy]\npassword = \"file:secrets/cy\"\n"
+    );
+    let file = parse(&text).unwrap();
+    assert_eq!(file.settings.mqtt_port(), 1884);
+    assert_eq!(file.settings.retain_persist().collect::<Vec<_>>(), ["a/#", "b"]);
+    assert_eq!(file.settings.log_level().name(), "debug");
+    assert_eq!(file.settings.user("ann").unwrap().password(), &PasswordHash::parse(HASH).unwrap());
+    let reference = |user: &str, source, line| PasswordReference {
+        user: user.to_string(),
+        source,
+        position: Position { line, column: 12 },
+    };
+    assert_eq!(
+        file.passwords,
+        [
+            reference("bob b", PasswordSource::Environment("BOB".to_string()), 8),
+            reference("cy", PasswordSource::File("secrets/cy".to_string()), 10),
+        ]
+    );
+}
+
+#[test]
+fn an_empty_file_means_the_defaults() {
+    assert_eq!(parse("").unwrap(), SettingsFile { settings: Settings::default(), passwords: Vec::new() });
+    assert_eq!(parse("[mqtt]\n[users]\n").unwrap().settings, Settings::default());
+}
+
+#[test]
+fn a_list_of_filters_may_also_be_one_string() {
+    let file = parse("retain.persist = \"a, b/#\"").unwrap();
+    assert_eq!(file.settings.retain_persist().collect::<Vec<_>>(), ["a", "b/#"]);
+}
+
+#[test]
+fn mistakes_say_where_what_and_what_is_allowed() {
+    for (text, expected) in [
+        (
+            "[mqtt]\nport = 99999",
+            "line 2, column 8: mqtt.port cannot be \"99999\"; allowed: 1..=65535 (TCP port the broker listens on)",
+        ),
+        (
+            "mqtt.port = -1",
+            "line 1, column 13: mqtt.port cannot be \"-1\"; allowed: 1..=65535 (TCP port the broker listens on)",
+        ),
+        (
+            "mqtt.port = \"1883\"",
+            "line 1, column 13: mqtt.port takes a number, not a string; allowed: 1..=65535 \
+             (TCP port the broker listens on)",
+        ),
+        (
+            "mqtt.anonymous = false",
+            "line 1, column 18: mqtt.anonymous takes a string, not true or false; \
+             allowed: never | loopback | always (Who may connect without a user name)",
+        ),
+        (
+            "[mqtt]\n\n  prot = 1",
+            "line 3, column 3: there is no setting \"mqtt.prot\"; did you mean mqtt.port?",
+        ),
+        (
+            "[user.bob]\nhash = 1",
+            "line 1, column 7: there is no setting \"user.bob\"; a list shows all there are",
+        ),
+        ("port = 1", "line 1, column 1: there is no setting \"port\"; a list shows all there are"),
+        ("users = 1", "line 1, column 9: users is a table, [users.NAME], not a number"),
+        ("users.bob = \"x\"", "line 1, column 13: users.bob is a table, [users.bob], not a string"),
+        (
+            "[users.bob]",
+            "line 1, column 8: users.bob has neither hash nor password = \"env:NAME\" or \"file:PATH\"",
+        ),
+        (
+            "[users.bob]\npasword = \"env:X\"",
+            "line 1, column 8: users.bob has neither hash nor password = \"env:NAME\" or \"file:PATH\"\nline 2, column 1: users.bob has no \"pasword\"; did you mean password?",
+        ),
+        (
+            "retain.persist = [\"a/#/b\"]",
+            "line 1, column 18: retain.persist cannot be \"a/#/b\": # is not the last level of its filter; \
+             allowed: topic filters separated by commas, at most 16 and 384 bytes \
+             (Retained messages that survive a power cut)",
+        ),
+        (
+            "retain.persist = [1]",
+            "line 1, column 18: retain.persist takes strings without commas in its list",
+        ),
+        (
+            "mqtt.max_packet_bytes = 100_000\n",
+            "line 2, column 1: mqtt.max_queued_bytes = 65536 is below mqtt.max_packet_bytes = 100000, so such a packet \
+             could never be delivered; set mqtt.max_queued_bytes to at least 100000",
+        ),
+    ] {
+        assert_eq!(mistakes(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn columns_count_characters() {
+    assert!(mistakes("log.level = \"é\" # ü\n[users.\"é\"]\nhash = 3").starts_with("line 1, column 13: "));
+    assert!(mistakes("users.\"é\".hash = 3").starts_with("line 1, column 18: users.é.hash takes a string"));
+}
+
+#[test]
+fn all_mistakes_are_reported_in_the_order_of_the_file() {
+    let text = "[retain]\npersist = 1\n[mqtt]\nport = 0\nanonymous = \"x\"\n";
+    let lines: Vec<_> =
+        parse(text).unwrap_err().mistakes.iter().map(|mistake| mistake.position.line).collect();
+    assert_eq!(lines, [2, 4, 5]);
+}
+
+#[test]
+fn text_that_is_no_toml_says_where() {
+    assert!(mistakes("[mqtt]\nport = ").starts_with("line 2, column 8: "), "{}", mistakes("[mqtt]\nport = "));
+    assert!(mistakes("mqtt.port = 1\nmqtt.port = 2").starts_with("line 2, column 6: "));
+}
+
+#[test]
+fn a_password_in_clear_is_refused_and_never_repeated() {
+    for text in [
+        "[users.bob]\npassword = \"hunter2\"",
+        "[users.bob]\nhash = \"hunter2\"",
+        "[users.bob]\npassword = \"hunter2",
+        "[users.bob]\npassword = hunter2",
+        "users.bob = \"hunter2\"",
+        "[users.bob]\npassword = \"env:\" \"hunter2\"",
+    ] {
+        let shown = format!("{:?} {}", parse(text).unwrap_err(), mistakes(text));
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+    assert!(mistakes("[users.bob]\npassword = \"hunter2\"").contains("write password = \"env:NAME\""));
+}
+
+#[test]
+fn the_sample_is_the_table_and_can_be_read() {
+    let sample = include_str!("../../examples/obkmq.toml");
+    let generated = write(&Settings::default());
+    assert!(
+        sample.contains(&generated),
+        "examples/obkmq.toml must contain what the table says, which is:\n{generated}"
+    );
+    // Every key of the sample, once its comment sign is taken away, is a good file too.
+    let uncommented: String = generated
+        .lines()
+        .map(|line| line.strip_prefix("# ").filter(|rest| rest.contains(" = ")).unwrap_or(line))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    for key in KEYS {
+        let name = key.name.split('.').nth(1).unwrap();
+        assert!(uncommented.lines().any(|line| line.starts_with(&format!("{name} = "))), "{}", key.name);
+    }
+    assert_eq!(parse(&uncommented).unwrap().settings, Settings::default());
+    let file = parse(sample).unwrap();
+    assert_eq!(file.settings.entries().filter(|entry| !entry.is_default).count(), 0);
+    assert_eq!(file.passwords.len(), 1, "the sample shows a user");
+}
+
+fn set_all(settings: &mut Settings) {
+    for (key, value) in [
+        ("mqtt.port", "1"),
+        ("mqtt.anonymous", "always"),
+        ("mqtt.max_clients", "7"),
+        ("mqtt.max_packet_bytes", "300"),
+        ("mqtt.max_queued_bytes", "5000"),
+        ("mqtt.connect_timeout_s", "11"),
+        ("retain.persist", "a\\b/#,\"q\"/+"),
+        ("log.level", "error"),
+    ] {
+        settings.set(key, value).unwrap();
+    }
+}
+
+#[test]
+fn what_is_written_is_read_back() {
+    let mut settings = Settings::default();
+    assert_eq!(parse(&write(&settings)).unwrap().settings, settings);
+    set_all(&mut settings);
+    settings.set_user("bob \"b\" \\ é.[x]", PasswordHash::parse(HASH).unwrap()).unwrap();
+    assert!(settings.entries().all(|entry| !entry.is_default));
+    assert_eq!(parse(&write(&settings)).unwrap(), SettingsFile { settings, passwords: Vec::new() });
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_or_refused(text in "(mqtt|users|retain|[\\[\\]{}=.,\"'#\n ]|port|persist|bob|hash|password|[0-9]|é){0,30}") {
+        let _ = parse(&text);
+    }
+
+    #[test]
+    fn a_damaged_file_is_read_or_refused(at in 0_usize..10_000, replacement: char) {
+        let mut settings = Settings::default();
+        set_all(&mut settings);
+        settings.set_user("bob", PasswordHash::parse(HASH).unwrap()).unwrap();
+        let mut characters: Vec<char> = write(&settings).chars().collect();
+        let at = at % characters.len();
+        characters[at] = replacement;
+        if let Err(error) = parse(&characters.into_iter().collect::<String>()) {
+            prop_assert!(!error.mistakes.is_empty());
+        }
+    }
+
+    #[test]
+    fn any_user_name_round_trips(name in "[^\\pC]{1,16}") {
+        let mut settings = Settings::default();
+        settings.set_user(&name, PasswordHash::parse(HASH).unwrap()).unwrap();
+        prop_assert_eq!(parse(&write(&settings)).unwrap().settings, settings);
+    }
+}
