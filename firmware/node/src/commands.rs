@@ -1,0 +1,206 @@
+//! What the console's commands do to the node.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use obkmq_config::line::{COMMANDS, Command, ErrorCode, Fields, Hello};
+use obkmq_config::password::SALT_BYTES;
+use obkmq_config::settings::{Draft, Entry, SettingError, Settings, check_name};
+
+use crate::board::{Action, Board};
+use crate::console::{Answer, Asker};
+use crate::node::Node;
+
+const LOCKED: &str = "the stored settings are damaged and these are older ones: look at `list` and `user list`, then \
+    `begin` with the generation that `hello` shows, correct what is wrong, and `commit`";
+
+impl<B: Board> Node<B> {
+    /// Executes one command; `None` if its answer comes later.
+    pub(crate) fn execute(&mut self, asker: Asker, command: &Command<'_>) -> Option<Answer> {
+        Some(match command {
+            Command::Hello { .. } => Answer::fields(self.hello().to_fields()),
+            Command::Get { key } => match self.view().get(key) {
+                Ok(entry) => Answer::fields(entry_fields(&entry)),
+                Err(error) => refuse(&error),
+            },
+            Command::List => Answer::rows(self.view().entries().map(|entry| entry_fields(&entry)).collect()),
+            Command::Begin { generation } => self.begin(*generation),
+            Command::Set { key, value } => self.change(|draft| draft.set(key, value)),
+            Command::Unset { key } => self.change(|draft| draft.unset(key)),
+            Command::UserDel { name } => self.change(|draft| draft.remove_user(name)),
+            Command::UserSet { name, password } => {
+                if let Err(error) = check_name(name) {
+                    return Some(refuse(&error));
+                }
+                if self.locked && self.console.draft.is_none() {
+                    return Some(Answer::refuse(ErrorCode::Locked, LOCKED));
+                }
+                let mut salt = [0; SALT_BYTES];
+                self.board.fill_random(&mut salt);
+                self.console.begin_hashing(asker, name, password, salt);
+                return None;
+            }
+            Command::UserList => {
+                let users = self.view().users().iter();
+                Answer::rows(users.map(|user| Fields::new().with("name", user.name())).collect())
+            }
+            Command::Check => match self.view().check() {
+                Ok(()) => Answer::ok(),
+                Err(error) => refuse(&error),
+            },
+            Command::Commit => match self.console.draft.clone() {
+                Some(draft) => {
+                    let answer = self.commit(draft);
+                    // A refused one stays open, so that its mistake can be corrected.
+                    if answer.end.is_ok() {
+                        self.console.draft = None;
+                    }
+                    answer
+                }
+                None => Answer::refuse(
+                    ErrorCode::NoTransaction,
+                    "there is no open transaction; `begin` opens one",
+                ),
+            },
+            Command::Abort => match self.console.draft.take() {
+                Some(_) => Answer::ok(),
+                None => Answer::refuse(ErrorCode::NoTransaction, "there is no open transaction"),
+            },
+            Command::Info => Answer::rows(self.info()),
+            Command::Refused => Answer::rows(self.refused.rows(self.now).collect()),
+            Command::Reboot => {
+                self.flush();
+                self.actions.push_back(Action::Reboot);
+                Answer::ok()
+            }
+            Command::Log { level } => {
+                self.log_level = *level;
+                Answer::ok()
+            }
+            Command::Help { key: None } => {
+                let rows = COMMANDS.iter();
+                Answer::rows(
+                    rows.map(|row| Fields::new().with("usage", row.usage).with("help", row.help)).collect(),
+                )
+            }
+            Command::Help { key: Some(key) } => match self.view().get(key) {
+                Ok(entry) => Answer::fields(
+                    entry_fields(&entry).with("allowed", entry.key.allowed()).with("help", entry.key.help),
+                ),
+                Err(error) => refuse(&error),
+            },
+        })
+    }
+
+    /// What a reader sees: inside a transaction its own changes.
+    fn view(&self) -> &Settings {
+        self.console.draft.as_ref().map_or(&self.settings, Draft::settings)
+    }
+
+    fn begin(&mut self, generation: u32) -> Answer {
+        if self.console.draft.is_some() {
+            return Answer::refuse(
+                ErrorCode::InTransaction,
+                "a transaction is open; `commit` or `abort` ends it",
+            );
+        }
+        match Draft::begin(&self.settings, generation) {
+            Ok(draft) => {
+                self.console.draft = Some(draft);
+                Answer::ok()
+            }
+            Err(stale) => Answer::refuse(ErrorCode::from(&stale), stale.to_string()),
+        }
+    }
+
+    /// A change inside the open transaction, or a transaction of its own.
+    pub(crate) fn change(&mut self, change: impl FnOnce(&mut Draft) -> Result<(), SettingError>) -> Answer {
+        if let Some(draft) = &mut self.console.draft {
+            return match change(draft) {
+                Ok(()) => Answer::ok(),
+                Err(error) => refuse(&error),
+            };
+        }
+        if self.locked {
+            return Answer::refuse(ErrorCode::Locked, LOCKED);
+        }
+        let mut draft = match Draft::begin(&self.settings, self.settings.generation()) {
+            Ok(draft) => draft,
+            Err(stale) => return Answer::refuse(ErrorCode::from(&stale), stale.to_string()),
+        };
+        match change(&mut draft) {
+            Ok(()) => self.commit(draft),
+            Err(error) => refuse(&error),
+        }
+    }
+
+    /// Stores and applies a transaction. Nothing is applied that could not be stored.
+    fn commit(&mut self, draft: Draft) -> Answer {
+        // A locked device is unlocked by a commit even of what it has: the owner has looked.
+        if draft.is_changed() || self.locked {
+            let settings = match draft.finish() {
+                Ok(settings) => settings,
+                Err(error) => return refuse(&error),
+            };
+            if let Err(error) = self.settings_store.save(self.board.flash(), &settings) {
+                return Answer::refuse(ErrorCode::Storage, format!("nothing was changed: {error}"));
+            }
+            self.locked = false;
+            self.apply(settings);
+        }
+        Answer::fields(Fields::new().with("gen", self.settings.generation()))
+    }
+
+    fn hello(&self) -> Hello {
+        let identity = &self.identity;
+        let state = if self.locked { "locked" } else { "ok" };
+        Hello::new(identity.firmware, identity.chip, identity.board, &self.settings, state)
+    }
+
+    fn info(&self) -> Vec<Fields> {
+        let statistics = self.broker.statistics();
+        let drops = statistics.drops;
+        let mut rows = Vec::from([
+            self.hello().to_fields().with("uptime_s", self.now.as_micros() / 1_000_000),
+            Fields::new()
+                .with("clients", statistics.clients)
+                .with("sessions", statistics.sessions)
+                .with("subscriptions", statistics.subscriptions)
+                .with("retained", statistics.retained)
+                .with("refused", statistics.refused),
+            Fields::new()
+                .with("messages_received", statistics.messages_received)
+                .with("messages_sent", statistics.messages_sent)
+                .with("bytes_received", statistics.bytes_received)
+                .with("bytes_sent", statistics.bytes_sent),
+            Fields::new()
+                .with("dropped_slow_reader", drops.slow_reader)
+                .with("dropped_queue_full", drops.queue_full)
+                .with("dropped_out_of_memory", drops.out_of_memory)
+                .with("retained_not_kept", drops.retained_not_kept),
+            Fields::new()
+                .with("broker_memory_bytes", statistics.memory_used_bytes)
+                .with("broker_memory_peak_bytes", statistics.memory_peak_bytes)
+                .with("broker_memory_limit_bytes", statistics.memory_limit_bytes),
+        ]);
+        if let Some(heap) = self.board.heap() {
+            rows.push(
+                Fields::new()
+                    .with("heap_used_bytes", heap.used_bytes)
+                    .with("heap_free_bytes", heap.free_bytes),
+            );
+        }
+        rows
+    }
+}
+
+fn entry_fields(entry: &Entry) -> Fields {
+    let default = if entry.is_default { "yes" } else { "no" };
+    Fields::new().with("key", entry.key.name).with("value", &entry.value).with("default", default)
+}
+
+fn refuse(error: &SettingError) -> Answer {
+    let message: String = error.to_string();
+    Answer::refuse(ErrorCode::from(error), message)
+}

@@ -1,0 +1,34 @@
+//! The firmware itself, without a chip's name: one [`Node`] that owns broker, console and storage.
+//!
+//! A board owns its sockets and pushes into the node; the node never calls a socket and never asks for the time:
+//! [`Node::opened`], [`Node::receive`], [`Node::fill`], [`Node::sent`], [`Node::closed`], and [`Node::poll`] with the
+//! time, which answers with the next deadline. What the node must ask for (flash, entropy) is the trait [`Board`].
+//!
+//! # Invariants
+//! * One call does a bounded amount of work: passwords are hashed in slices, flash is written one operation a turn.
+//! * Nothing is applied that was not stored before.
+//! * Settings that are older than they should be close the node to the network; they never come back silently.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod board;
+mod commands;
+mod console;
+mod journal;
+mod limits;
+mod node;
+mod output;
+mod report;
+mod storage;
+#[cfg(test)]
+mod tests;
+mod verifier;
+
+pub use board::{Action, Board, HeapUse, Identity, Regions};
+pub use node::{AdoptError, Node};
+pub use obkmq_broker::{Anonymous, Full, Instant, Limits, LinkId, Want};
+pub use storage::StorageError;

@@ -1,0 +1,290 @@
+//! The node: it owns the broker, the console and what is stored, and introduces them to each other.
+
+use alloc::collections::VecDeque;
+use core::net::SocketAddr;
+
+use obkmq_broker::{Anonymous, Broker, Full, Instant, LinkId, Peer, Policy, Want};
+use obkmq_config::password::{HASH_BYTES, PasswordHash, SALT_BYTES};
+use obkmq_config::settings::{self, LogLevel, SettingError, Settings};
+
+use crate::board::{Action, Board, Identity, Regions};
+use crate::console::Console;
+use crate::journal::Journal;
+use crate::report::{self, Refused};
+use crate::storage::{Loaded, SettingsStore, StorageError};
+use crate::verifier::Accounts;
+
+/// Why settings could not be taken over.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AdoptError {
+    /// They do not fit together.
+    #[error(transparent)]
+    Settings(#[from] SettingError),
+    /// They could not be stored; nothing was changed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// The firmware without its chip: see the [crate's documentation](crate).
+pub struct Node<B: Board> {
+    pub(crate) board: B,
+    pub(crate) identity: Identity,
+    pub(crate) broker: Broker<Accounts>,
+    pub(crate) settings: Settings,
+    pub(crate) settings_store: SettingsStore,
+    pub(crate) refused: Refused,
+    pub(crate) log_level: LogLevel,
+    /// The newest settings are lost; the network is closed until the owner has looked.
+    pub(crate) locked: bool,
+    pub(crate) actions: VecDeque<Action>,
+    pub(crate) now: Instant,
+    pub(crate) console: Console,
+    journal: Journal,
+}
+
+impl<B: Board> Node<B> {
+    /// Reads what is stored and starts. Flash that cannot be read does not keep the console from answering: the node is
+    /// then closed to the network and says so.
+    pub fn boot(mut board: B, identity: Identity, regions: Regions, now: Instant) -> Self {
+        let mut seed = [0; 8];
+        let mut key = [0; 32];
+        let mut decoy_salt = [0; SALT_BYTES];
+        let mut decoy_hash = [0; HASH_BYTES];
+        board.fill_random(&mut seed);
+        board.fill_random(&mut key);
+        board.fill_random(&mut decoy_salt);
+        board.fill_random(&mut decoy_hash);
+        let accounts = Accounts::new(key, PasswordHash::decoy(decoy_salt, decoy_hash));
+        let settings_store = SettingsStore::new(regions.settings);
+        let loaded = settings_store.load(board.flash());
+        let policy = Policy { anonymous: Anonymous::Never, limits: identity.limits };
+        let mut node = Self {
+            board,
+            identity,
+            broker: Broker::new(policy, u64::from_le_bytes(seed), accounts),
+            settings: Settings::default(),
+            settings_store,
+            refused: Refused::default(),
+            log_level: LogLevel::Info,
+            locked: false,
+            actions: VecDeque::new(),
+            now,
+            journal: Journal::new(regions.retained),
+            console: Console::default(),
+        };
+        let identity = node.identity;
+        node.log(LogLevel::Info, format_args!("obkmq {} on {}", identity.firmware, identity.board));
+        node.start(loaded);
+        node
+    }
+
+    fn start(&mut self, loaded: Result<Loaded, StorageError>) {
+        let settings = match loaded {
+            Ok(Loaded::Blank) => {
+                self.log(LogLevel::Info, format_args!("no settings are stored yet: first boot"));
+                Settings::default()
+            }
+            Ok(Loaded::Current(settings)) => settings,
+            Ok(Loaded::Damaged { mut rest, generation }) => {
+                self.locked = true;
+                self.log(
+                    LogLevel::Error,
+                    format_args!(
+                        "the newest settings (generation {generation}) are damaged; closed to the network"
+                    ),
+                );
+                rest.raise_generation(generation);
+                rest
+            }
+            Err(error) => {
+                self.locked = true;
+                self.log(
+                    LogLevel::Error,
+                    format_args!("settings cannot be read: {error}; closed to the network"),
+                );
+                Settings::default()
+            }
+        };
+        let restored = self.journal.restore(&mut self.broker, self.board.flash(), &settings);
+        match restored {
+            Ok(report) if report.unreadable > 0 => self.log(
+                LogLevel::Error,
+                format_args!("{} stored retained messages cannot be read", report.unreadable),
+            ),
+            Ok(report) if report.not_kept > 0 => {
+                self.log(
+                    LogLevel::Warn,
+                    format_args!("{} retained messages found no memory", report.not_kept),
+                );
+            }
+            Ok(_) => {}
+            Err(error) => {
+                self.log(LogLevel::Error, format_args!("retained messages cannot be read: {error}"))
+            }
+        }
+        self.apply(settings);
+        if self.locked {
+            self.actions.clear();
+            self.actions.push_back(Action::StopListening);
+        }
+    }
+
+    /// Puts settings to use, at once and whole.
+    pub(crate) fn apply(&mut self, settings: Settings) {
+        self.log_level = settings.log_level();
+        for user in self.broker.verifier_mut().update(&settings) {
+            self.broker.revoke(self.now, user);
+        }
+        let mut limits = self.identity.limits;
+        limits.max_links = limits.max_links.min(settings.max_clients().into());
+        limits.max_packet_bytes = limits.max_packet_bytes.min(settings.max_packet_bytes());
+        limits.max_queued_bytes = limits.max_queued_bytes.min(settings.max_queued_bytes());
+        limits.connect_timeout_ms = settings.connect_timeout_s().saturating_mul(1000);
+        let anonymous = match settings.anonymous() {
+            settings::Anonymous::Never if settings.users().is_empty() => {
+                self.identity.anonymous_without_users
+            }
+            settings::Anonymous::Never => Anonymous::Never,
+            settings::Anonymous::Loopback => Anonymous::Loopback,
+            settings::Anonymous::Always => Anonymous::Always,
+        };
+        self.broker.set_policy(Policy { anonymous, limits });
+        self.settings = settings;
+        self.actions.push_back(Action::Listen { port: self.settings.mqtt_port() });
+    }
+
+    /// The settings in use.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Puts other settings in the place of all that is set, as one commit; nothing is written if they are the same.
+    pub fn adopt(&mut self, mut settings: Settings) -> Result<(), AdoptError> {
+        settings.check()?;
+        settings.raise_generation(self.settings.generation());
+        if settings == self.settings && !self.locked {
+            return Ok(());
+        }
+        settings.raise_generation(self.settings.generation().saturating_add(1));
+        self.settings_store.save(self.board.flash(), &settings)?;
+        self.locked = false;
+        self.apply(settings);
+        Ok(())
+    }
+
+    /// A transport connection was opened.
+    pub fn opened(&mut self, now: Instant, peer: SocketAddr) -> Result<LinkId, Full> {
+        self.now = now;
+        self.broker.opened(now, Peer(peer))
+    }
+
+    /// Bytes of a link; how many were taken. Fewer than given pauses the link: keep the rest until [`Want::Read`].
+    pub fn receive(&mut self, now: Instant, link: LinkId, bytes: &[u8]) -> usize {
+        self.now = now;
+        self.journal.note_traffic();
+        self.broker.receive(now, link, bytes)
+    }
+
+    /// Encodes what the link is to be sent into `buffer`; how many bytes. The same bytes again until [`Node::sent`].
+    pub fn fill(&mut self, link: LinkId, buffer: &mut [u8]) -> usize {
+        self.broker.fill(link, buffer)
+    }
+
+    /// How many of the bytes from [`Node::fill`] the transport really took.
+    pub fn sent(&mut self, now: Instant, link: LinkId, bytes: usize) {
+        self.now = now;
+        self.broker.sent(now, link, bytes);
+    }
+
+    /// The transport connection is gone.
+    pub fn closed(&mut self, now: Instant, link: LinkId) {
+        self.now = now;
+        self.journal.note_traffic();
+        self.broker.closed(now, link);
+    }
+
+    /// The next link that wants something of its transport. To be asked until there is none, after every other call.
+    pub fn next_want(&mut self) -> Option<(LinkId, Want)> {
+        self.broker.next_want()
+    }
+
+    /// What the board is to do.
+    pub fn next_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// Takes what came in on the console; it is worked on in [`Node::poll`].
+    pub fn console_input(&mut self, bytes: &[u8]) {
+        self.console.receive(bytes);
+    }
+
+    /// What the console has to say. [`Node::console_written`] takes it off.
+    pub fn console_output(&self) -> &[u8] {
+        self.console.output.pending()
+    }
+
+    /// The first `bytes` of [`Node::console_output`] are written.
+    pub fn console_written(&mut self, bytes: usize) {
+        self.console.output.written(bytes);
+    }
+
+    /// Does what is due, in a bounded turn, and says when it wants to be called again at the latest.
+    pub fn poll(&mut self, now: Instant) -> Option<Instant> {
+        self.now = now;
+        let broker = self.broker.poll(now);
+        let console = self.poll_console();
+        let journal = self.poll_journal();
+        self.report_events();
+        [broker, console, journal].into_iter().flatten().min()
+    }
+
+    /// Stores at once what waits to be stored: before a reset or the end of the process.
+    pub fn flush(&mut self) {
+        while let Some(result) = self.journal.store_next(&mut self.broker, self.board.flash(), &self.settings)
+        {
+            if let Err(error) = result {
+                self.log(LogLevel::Error, format_args!("a retained message could not be stored: {error}"));
+            }
+        }
+    }
+
+    fn poll_journal(&mut self) -> Option<Instant> {
+        let due = self.journal.due()?;
+        if self.now < due {
+            return Some(due);
+        }
+        match self.journal.store_next(&mut self.broker, self.board.flash(), &self.settings) {
+            Some(result) => {
+                self.journal.attempted(self.now, result);
+                if let Err(error) = result {
+                    self.log(
+                        LogLevel::Error,
+                        format_args!("a retained message could not be stored: {error}"),
+                    );
+                }
+                self.journal.due()
+            }
+            None => None,
+        }
+    }
+
+    fn report_events(&mut self) {
+        while let Some(event) = self.broker.next_event() {
+            report::keep_refusal(&mut self.refused, &event, self.now);
+            let user = match event {
+                obkmq_broker::Event::Connected { user: Some(user), .. } => self.broker.verifier().name(user),
+                _ => None,
+            };
+            let line = report::Line::new(&event, user);
+            if line.level() <= self.log_level {
+                self.console.output.log(format_args!("{line}"));
+            }
+        }
+    }
+
+    pub(crate) fn log(&mut self, level: LogLevel, text: core::fmt::Arguments<'_>) {
+        if level <= self.log_level {
+            self.console.output.log(format_args!("{}: {text}", level.name()));
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! What the log says of the broker's events, and the refused connections that are kept.
+
+use alloc::collections::VecDeque;
+use core::fmt;
+
+use obkmq_broker::{Event, Instant, LogText, Peer, RefusedReason};
+use obkmq_config::line::Fields;
+use obkmq_config::settings::LogLevel;
+
+use crate::limits::REFUSED_KEPT;
+
+/// A connection that was not let in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refusal {
+    at: Instant,
+    peer: Peer,
+    client_id: LogText,
+    user: Option<LogText>,
+    reason: RefusedReason,
+}
+
+/// The last refused connections, oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct Refused(VecDeque<Refusal>);
+
+impl Refused {
+    fn keep(&mut self, refusal: Refusal) {
+        if self.0.len() >= REFUSED_KEPT {
+            self.0.pop_front();
+        }
+        if self.0.try_reserve(1).is_ok() {
+            self.0.push_back(refusal);
+        }
+    }
+
+    /// One row each.
+    pub(crate) fn rows(&self, now: Instant) -> impl Iterator<Item = Fields> {
+        self.0.iter().map(move |refusal| {
+            let age_s = now.as_micros().saturating_sub(refusal.at.as_micros()) / 1_000_000;
+            let mut fields = Fields::new()
+                .with("age_s", age_s)
+                .with("address", refusal.peer)
+                .with("client_id", refusal.client_id);
+            if let Some(user) = refusal.user {
+                fields = fields.with("user", user);
+            }
+            fields.with("reason", refusal.reason).with("next", next_step(refusal.reason))
+        })
+    }
+}
+
+/// A line for the log.
+pub(crate) struct Line<'a> {
+    event: &'a Event,
+    user: Option<&'a str>,
+}
+
+impl<'a> Line<'a> {
+    /// `user` is the name of the user a connected client came as.
+    pub(crate) fn new(event: &'a Event, user: Option<&'a str>) -> Self {
+        Self { event, user }
+    }
+
+    /// How important it is.
+    pub(crate) fn level(&self) -> LogLevel {
+        match self.event {
+            Event::Connected { .. } | Event::Disconnected { .. } => LogLevel::Info,
+            Event::Refused { .. } | Event::RetainedNotKept { .. } => LogLevel::Warn,
+        }
+    }
+}
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.event {
+            Event::Connected { peer, client_id, session_present, .. } => {
+                write!(formatter, "info: {peer} connected as \"{client_id}\"")?;
+                match self.user {
+                    Some(user) => write!(formatter, ", user \"{user}\"")?,
+                    None => formatter.write_str(", anonymous")?,
+                }
+                if *session_present { formatter.write_str(", session resumed") } else { Ok(()) }
+            }
+            Event::Disconnected { peer, client_id, reason } => {
+                write!(formatter, "info: {peer} \"{client_id}\" gone: {reason}")
+            }
+            Event::Refused { peer, client_id, user, reason } => {
+                write!(formatter, "warn: {peer} refused: {reason}; client \"{client_id}\"")?;
+                match user {
+                    Some(user) => write!(formatter, ", user \"{user}\"")?,
+                    None => formatter.write_str(", no user")?,
+                }
+                write!(formatter, "; next: {}", next_step(*reason))
+            }
+            Event::RetainedNotKept { topic } => {
+                write!(
+                    formatter,
+                    "warn: no memory to keep the retained message of \"{topic}\"; it was delivered"
+                )
+            }
+        }
+    }
+}
+
+/// Notes a refused connection; other events are not kept.
+pub(crate) fn keep_refusal(refused: &mut Refused, event: &Event, at: Instant) {
+    if let Event::Refused { peer, client_id, user, reason } = *event {
+        refused.keep(Refusal { at, peer, client_id, user, reason });
+    }
+}
+
+/// What the owner can do about it.
+fn next_step(reason: RefusedReason) -> &'static str {
+    match reason {
+        RefusedReason::TooManyLinks => {
+            "raise mqtt.max_clients, or look for a device that reconnects in a loop"
+        }
+        RefusedReason::OutOfMemory => "use fewer clients or smaller queues (mqtt.max_queued_bytes)",
+        RefusedReason::ConnectTimeout => "check that it speaks MQTT, not HTTP or TLS, to this port",
+        RefusedReason::Violation(_) => "check that it speaks MQTT 3.1.1 without TLS or WebSocket",
+        RefusedReason::UnsupportedVersion(_) => "set the client to MQTT 3.1.1",
+        RefusedReason::ClientIdEmpty => "give the client an id, or let it use clean sessions",
+        RefusedReason::ClientIdTooLong => "give the client a shorter id",
+        RefusedReason::AnonymousNotAllowed => {
+            "give the client the name and password of a user; `config set-user NAME` makes one"
+        }
+        RefusedReason::PasswordMissing => "give the client the password of that user",
+        RefusedReason::BadCredentials => {
+            "correct name or password on the client; `config set-user NAME` sets a new password"
+        }
+        RefusedReason::VerifierBusy => "it will be let in when it tries again",
+    }
+}

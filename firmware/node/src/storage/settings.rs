@@ -1,0 +1,83 @@
+//! Settings in flash: one item for all of them, so that one append is the commit, and a marker after it.
+//!
+//! The storage layer answers a damaged newest copy with the copy before it. That would bring back a deleted user
+//! without a word, so the number of the newest generation is written a second time after each commit. Settings older
+//! than their marker are *noticed*: [`Loaded::Damaged`].
+
+use core::ops::Range;
+
+use embedded_storage::nor_flash::MultiwriteNorFlash;
+use obkmq_config::settings::Settings;
+
+use super::{StorageError, complete, item_buffer, open};
+
+const SETTINGS: u8 = 1;
+const MARKER: u8 = 2;
+
+/// What stands in the settings region.
+#[derive(Debug)]
+pub(crate) enum Loaded {
+    /// Never written: the first boot.
+    Blank,
+    /// The newest generation.
+    Current(Settings),
+    /// The newest generation is lost or damaged.
+    Damaged {
+        /// An older generation, or the defaults where none can be read.
+        rest: Settings,
+        /// The highest generation that is known to have existed.
+        generation: u32,
+    },
+}
+
+/// The flash region of settings.
+pub(crate) struct SettingsStore {
+    range: Range<u32>,
+}
+
+impl SettingsStore {
+    pub(crate) const fn new(range: Range<u32>) -> Self {
+        Self { range }
+    }
+
+    pub(crate) fn load<F: MultiwriteNorFlash>(&self, flash: &mut F) -> Result<Loaded, StorageError> {
+        let mut buffer = item_buffer()?;
+        let mut map = open::<u8, F>(flash, &self.range)?;
+        let marker = match complete(map.fetch_item::<u32>(&mut buffer, &MARKER)) {
+            Err(StorageError::Damaged) => {
+                return Ok(Loaded::Damaged { rest: Settings::default(), generation: 0 });
+            }
+            marker => marker?,
+        };
+        let settings = match complete(map.fetch_item::<&[u8]>(&mut buffer, &SETTINGS)) {
+            Ok(None) => None,
+            Ok(Some(item)) => Some(Settings::decode(item).unwrap_or_default()),
+            Err(StorageError::Damaged) => Some(Settings::default()),
+            Err(error) => return Err(error),
+        };
+        Ok(match (settings, marker) {
+            (None, None) => Loaded::Blank,
+            (Some(settings), marker) if settings.generation() >= marker.unwrap_or(1) => {
+                Loaded::Current(settings)
+            }
+            (rest, marker) => {
+                let rest = rest.unwrap_or_default();
+                let generation = rest.generation().max(marker.unwrap_or(0));
+                Loaded::Damaged { rest, generation }
+            }
+        })
+    }
+
+    /// Commits `settings`. After a power cut at any point the old or the new generation loads.
+    pub(crate) fn save<F: MultiwriteNorFlash>(
+        &self,
+        flash: &mut F,
+        settings: &Settings,
+    ) -> Result<(), StorageError> {
+        let item = settings.encode();
+        let mut buffer = item_buffer()?;
+        let mut map = open::<u8, F>(flash, &self.range)?;
+        complete(map.store_item(&mut buffer, &SETTINGS, &item.as_slice()))?;
+        complete(map.store_item(&mut buffer, &MARKER, &settings.generation()))
+    }
+}
