@@ -1,0 +1,221 @@
+//! Flash made of a file or of memory, with the rules of NOR flash: programming only clears bits, erasing sets whole
+//! pages to `0xFF`.
+//!
+//! A file is locked against other programs for as long as it is open, and every operation reaches the disk before
+//! it returns: that is what the power-cut promises of the storage layer rest on.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use embedded_storage::nor_flash::{
+    ErrorType, MultiwriteNorFlash, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash, check_erase,
+    check_read, check_write,
+};
+
+use crate::limits::PAGE_BYTES;
+
+/// A flash chip that is not one.
+#[derive(Debug)]
+pub struct Flash {
+    medium: Medium,
+    capacity_bytes: u32,
+}
+
+#[derive(Debug)]
+enum Medium {
+    File(File),
+    Memory(Vec<u8>),
+}
+
+/// Why a flash file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another program has it open.
+    #[error("the flash file is in use by another program")]
+    InUse,
+    /// It is there, but of another size.
+    #[error("the flash file has {found} bytes instead of {expected}")]
+    Size {
+        /// Its size in bytes.
+        found: u64,
+        /// The size it should have.
+        expected: u32,
+    },
+    /// The operating system refused.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Why an operation on the flash failed.
+#[derive(Debug, thiserror::Error)]
+pub enum FlashError {
+    /// Not aligned, or beyond the end.
+    #[error("address or length: {0:?}")]
+    Address(NorFlashErrorKind),
+    /// The operating system refused (disk full, disk gone).
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl NorFlashError for FlashError {
+    fn kind(&self) -> NorFlashErrorKind {
+        match self {
+            Self::Address(kind) => *kind,
+            Self::Io(_) => NorFlashErrorKind::Other,
+        }
+    }
+}
+
+impl Flash {
+    /// Opens `path`, or makes it, blank, with `capacity_bytes`.
+    pub fn open(path: &Path, capacity_bytes: u32) -> Result<Self, OpenError> {
+        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse),
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
+        let found = file.seek(SeekFrom::End(0))?;
+        if found == 0 {
+            let page = [0xFF; PAGE_BYTES as usize];
+            for _ in 0..capacity_bytes.div_ceil(PAGE_BYTES) {
+                file.write_all(&page)?;
+            }
+            file.sync_all()?;
+        } else if found != u64::from(capacity_bytes) {
+            return Err(OpenError::Size { found, expected: capacity_bytes });
+        }
+        Ok(Self { medium: Medium::File(file), capacity_bytes })
+    }
+
+    /// Flash that is gone with the process.
+    pub fn in_memory(capacity_bytes: u32) -> Self {
+        Self { medium: Medium::Memory(vec![0xFF; capacity_bytes as usize]), capacity_bytes }
+    }
+
+    fn load(&mut self, offset: u32, bytes: &mut [u8]) -> io::Result<()> {
+        match &mut self.medium {
+            Medium::File(file) => {
+                file.seek(SeekFrom::Start(offset.into()))?;
+                file.read_exact(bytes)
+            }
+            Medium::Memory(memory) => {
+                let start = offset as usize;
+                let from = memory
+                    .get(start..start.saturating_add(bytes.len()))
+                    .ok_or(io::ErrorKind::UnexpectedEof)?;
+                bytes.copy_from_slice(from);
+                Ok(())
+            }
+        }
+    }
+
+    fn store(&mut self, offset: u32, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.medium {
+            Medium::File(file) => {
+                file.seek(SeekFrom::Start(offset.into()))?;
+                file.write_all(bytes)?;
+                file.sync_data()
+            }
+            Medium::Memory(memory) => {
+                let start = offset as usize;
+                let to = memory
+                    .get_mut(start..start.saturating_add(bytes.len()))
+                    .ok_or(io::ErrorKind::UnexpectedEof)?;
+                to.copy_from_slice(bytes);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl ErrorType for Flash {
+    type Error = FlashError;
+}
+
+impl ReadNorFlash for Flash {
+    const READ_SIZE: usize = 1;
+
+    fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), FlashError> {
+        check_read(self, offset, bytes.len()).map_err(FlashError::Address)?;
+        Ok(self.load(offset, bytes)?)
+    }
+
+    fn capacity(&self) -> usize {
+        self.capacity_bytes as usize
+    }
+}
+
+impl NorFlash for Flash {
+    const WRITE_SIZE: usize = 4;
+    const ERASE_SIZE: usize = PAGE_BYTES as usize;
+
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), FlashError> {
+        check_erase(self, from, to).map_err(FlashError::Address)?;
+        Ok(self.store(from, &vec![0xFF; (to - from) as usize])?)
+    }
+
+    fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), FlashError> {
+        check_write(self, offset, bytes.len()).map_err(FlashError::Address)?;
+        let mut cells = vec![0; bytes.len()];
+        self.load(offset, &mut cells)?;
+        for (cell, byte) in cells.iter_mut().zip(bytes) {
+            *cell &= byte;
+        }
+        Ok(self.store(offset, &cells)?)
+    }
+}
+
+impl MultiwriteNorFlash for Flash {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn both() -> (tempfile::TempDir, [Flash; 2]) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = Flash::open(&folder.path().join("chip"), 8192).unwrap();
+        (folder, [file, Flash::in_memory(8192)])
+    }
+
+    #[test]
+    fn programming_only_clears_bits_and_erasing_sets_them() {
+        let (_folder, flashes) = both();
+        for mut flash in flashes {
+            let mut cells = [0; 4];
+            flash.write(4096, &[0xF0; 4]).unwrap();
+            flash.write(4096, &[0x3C; 4]).unwrap();
+            flash.read(4096, &mut cells).unwrap();
+            assert_eq!(cells, [0x30; 4]);
+            flash.erase(4096, 8192).unwrap();
+            flash.read(4096, &mut cells).unwrap();
+            assert_eq!(cells, [0xFF; 4]);
+        }
+    }
+
+    #[test]
+    fn addresses_are_checked() {
+        let (_folder, flashes) = both();
+        for mut flash in flashes {
+            assert!(flash.write(1, &[0; 4]).is_err());
+            assert!(flash.write(8192, &[0; 4]).is_err());
+            assert!(flash.erase(0, 100).is_err());
+            assert!(flash.read(8190, &mut [0; 4]).is_err());
+        }
+    }
+
+    #[test]
+    fn a_file_keeps_its_cells_and_belongs_to_one_program() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("chip");
+        let mut flash = Flash::open(&path, 8192).unwrap();
+        flash.write(0, b"kept").unwrap();
+        assert!(matches!(Flash::open(&path, 8192), Err(OpenError::InUse)));
+        drop(flash);
+        let mut cells = [0; 4];
+        Flash::open(&path, 8192).unwrap().read(0, &mut cells).unwrap();
+        assert_eq!(&cells, b"kept");
+        assert!(matches!(Flash::open(&path, 4096), Err(OpenError::Size { found: 8192, expected: 4096 })));
+    }
+}

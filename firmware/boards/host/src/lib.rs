@@ -1,0 +1,23 @@
+//! The node on a PC: real sockets, a file (or memory) as flash.
+//!
+//! [`Server`] is the board's loop; [`start`] puts one together from what `obkmq run` was told. A PC, a NAS or a Pi is a
+//! fine board: this is not a simulator but the firmware's own [`Node`](obkmq_node::Node) on another board.
+#![forbid(unsafe_code)]
+
+mod board;
+mod connection;
+mod console;
+mod flash;
+mod limits;
+mod server;
+mod setup;
+mod stop;
+
+pub use board::HostBoard;
+pub use console::Console;
+#[cfg(unix)]
+pub use console::{Intercept, Line};
+pub use flash::{Flash, FlashError, OpenError};
+pub use server::{Listen, Outcome, Server, ServerError};
+pub use setup::{Setup, SetupError, identity, regions, start};
+pub use stop::Stop;

@@ -1,0 +1,33 @@
+//! Capacities of the host board.
+
+/// Bytes moved by one `read` or `write`.
+pub(crate) const TRANSFER_BYTES: usize = 64 * 1024;
+
+/// Reads (and, apart from them, writes) for one connection in one turn; what is left over waits for the next turn, so
+/// that one flooder cannot starve the rest.
+pub(crate) const TRANSFERS_PER_TURN: usize = 4;
+
+/// Connections accepted in one turn.
+pub(crate) const ACCEPTS_PER_TURN: usize = 64;
+
+/// Readiness events taken from the operating system in one turn.
+pub(crate) const EVENTS_PER_TURN: usize = 256;
+
+/// How long a closed connection is still read (and thrown away), in milliseconds. Closing a socket with unread input
+/// resets it, and a reset may destroy the CONNACK that tells the client why.
+pub(crate) const DRAIN_MS: u64 = 1_000;
+
+/// Pause after the operating system refused to accept (no file descriptors left), in milliseconds.
+pub(crate) const ACCEPT_PAUSE_MS: u64 = 100;
+
+/// Heap that the broker may use on a PC, in bytes.
+pub(crate) const BROKER_MEMORY_BYTES: usize = 256 * 1024 * 1024;
+
+/// Flash page of the file that stands for a flash chip, in bytes.
+pub(crate) const PAGE_BYTES: u32 = 4096;
+
+/// Settings region of a PC's flash file, in bytes: the same size as on a chip.
+pub(crate) const SETTINGS_BYTES: u32 = 0x5000;
+
+/// Region of retained messages of a PC's flash file, in bytes.
+pub(crate) const RETAINED_BYTES: u32 = 0x10_0000;

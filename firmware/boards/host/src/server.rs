@@ -1,0 +1,374 @@
+//! The loop: sockets and console on one side, the node on the other, one thread, nothing blocks.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::time::{Duration, Instant as Clock};
+
+use mio::net::TcpListener;
+use mio::{Events, Interest, Poll, Token, Waker};
+use obkmq_node::{Action, Instant, LinkId, Node, Want};
+
+use crate::board::HostBoard;
+use crate::connection::{After, Connection};
+use crate::console::{Console, Input};
+use crate::limits::{ACCEPT_PAUSE_MS, ACCEPTS_PER_TURN, EVENTS_PER_TURN, TRANSFER_BYTES};
+use crate::stop::Stop;
+
+const LISTENER: Token = Token(0);
+const WAKER: Token = Token(1);
+const CONSOLE: Token = Token(2);
+const FIRST_CONNECTION: usize = 3;
+
+/// Why a server ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was told to, by [`Stop`].
+    Stopped,
+    /// The console said `reboot`.
+    Reboot,
+    /// The console's line was claimed; see [`Line::intercept`](crate::Line::intercept).
+    Intercepted,
+}
+
+/// Why a server could not start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The address cannot be listened on: in use, or not this machine's.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the operating system said.
+        error: io::Error,
+    },
+    /// The console's line broke.
+    #[error("the console's line failed: {0}")]
+    Console(io::Error),
+    /// The operating system refused something basic.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Where a server listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listen {
+    /// Always here, whatever the settings say.
+    Fixed(SocketAddr),
+    /// On the settings' port of this address.
+    SettingsPort(std::net::IpAddr),
+}
+
+/// A node with sockets.
+pub struct Server {
+    node: Node<HostBoard>,
+    listen: Listen,
+    listener: Option<TcpListener>,
+    /// The address that the listener was opened with.
+    asked_for: Option<SocketAddr>,
+    accepting: Accepting,
+    console: Console,
+    console_waits: bool,
+    poll: Poll,
+    started: Clock,
+    connections: HashMap<Token, Connection>,
+    tokens: HashMap<LinkId, Token>,
+    next_token: usize,
+    /// Connections with work left over from their last turn.
+    again: Vec<Token>,
+    /// Connections that are only read until their peer has seen the end.
+    draining: VecDeque<Token>,
+    buffer: Vec<u8>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Accepting {
+    No,
+    Pending,
+    PausedUntil(Instant),
+}
+
+impl Server {
+    /// A server around a booted node. The node's time starts at `started`.
+    pub fn new(
+        node: Node<HostBoard>,
+        listen: Listen,
+        console: Console,
+        started: Clock,
+        stop: &Stop,
+    ) -> Result<Self, ServerError> {
+        let poll = Poll::new()?;
+        stop.wake_with(Waker::new(poll.registry(), WAKER)?);
+        #[cfg(unix)]
+        if let Some(descriptor) = console.descriptor() {
+            poll.registry().register(
+                &mut mio::unix::SourceFd(&descriptor),
+                CONSOLE,
+                Interest::READABLE | Interest::WRITABLE,
+            )?;
+        }
+        let mut server = Self {
+            node,
+            listen,
+            listener: None,
+            asked_for: None,
+            accepting: Accepting::No,
+            console,
+            console_waits: false,
+            poll,
+            started,
+            connections: HashMap::new(),
+            tokens: HashMap::new(),
+            next_token: FIRST_CONNECTION,
+            again: Vec::new(),
+            draining: VecDeque::new(),
+            buffer: vec![0; TRANSFER_BYTES],
+        };
+        // The first listener is opened here, so that a port in use is an error of starting.
+        server.actions()?;
+        Ok(server)
+    }
+
+    /// The node it runs.
+    pub fn node(&self) -> &Node<HostBoard> {
+        &self.node
+    }
+
+    /// Where it listens now; a port 0 that was asked for is resolved here.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.listener.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+
+    /// Runs until something ends it; what waits to be stored is stored before it returns.
+    pub fn run(&mut self, stop: &Stop) -> Result<Outcome, ServerError> {
+        let mut events = Events::with_capacity(EVENTS_PER_TURN);
+        let outcome = loop {
+            if stop.is_requested() {
+                break Outcome::Stopped;
+            }
+            let now = self.now();
+            let deadline = self.node.poll(now);
+            if let Some(outcome) = self.actions()? {
+                break outcome;
+            }
+            self.wants(now);
+            self.write_console()?;
+            let timeout = self.timeout(now, deadline);
+            match self.poll.poll(&mut events, timeout) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                result => result?,
+            }
+            let now = self.now();
+            let mut turns = std::mem::take(&mut self.again);
+            for token in &turns {
+                if let Some(connection) = self.connections.get_mut(token) {
+                    connection.unqueue();
+                }
+            }
+            let mut console_ready = false;
+            for event in &events {
+                match event.token() {
+                    LISTENER => self.accepting = Accepting::Pending,
+                    WAKER => {}
+                    CONSOLE => {
+                        console_ready = true;
+                        self.console_waits &= !event.is_writable();
+                    }
+                    token => {
+                        if let Some(connection) = self.connections.get_mut(&token) {
+                            connection.note_ready(event.is_readable(), event.is_writable());
+                            turns.push(token);
+                        }
+                    }
+                }
+            }
+            if console_ready && self.read_console()? {
+                break Outcome::Intercepted;
+            }
+            self.accept(now);
+            for token in turns {
+                self.turn(token, now);
+            }
+            self.drop_drained(now);
+        };
+        self.node.flush();
+        self.write_console()?;
+        Ok(outcome)
+    }
+
+    fn now(&self) -> Instant {
+        Instant::from_micros(u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX))
+    }
+
+    fn timeout(&self, now: Instant, deadline: Option<Instant>) -> Option<Duration> {
+        if !self.again.is_empty() || self.accepting == Accepting::Pending {
+            return Some(Duration::ZERO);
+        }
+        let paused = match self.accepting {
+            Accepting::PausedUntil(until) => Some(until),
+            Accepting::No | Accepting::Pending => None,
+        };
+        let drained = self.draining.front().and_then(|token| self.connections.get(token)?.deadline());
+        let next = [deadline, paused, drained].into_iter().flatten().min()?;
+        // Rounded up: waking a little too early would only turn the loop once more for nothing.
+        Some(Duration::from_micros(next.as_micros().saturating_sub(now.as_micros()).next_multiple_of(1000)))
+    }
+
+    fn actions(&mut self) -> Result<Option<Outcome>, ServerError> {
+        while let Some(action) = self.node.next_action() {
+            match action {
+                Action::Reboot => return Ok(Some(Outcome::Reboot)),
+                Action::StopListening => {
+                    if let Some(mut listener) = self.listener.take() {
+                        self.poll.registry().deregister(&mut listener)?;
+                    }
+                }
+                Action::Listen { port } => {
+                    let address = match self.listen {
+                        Listen::Fixed(address) => address,
+                        Listen::SettingsPort(ip) => SocketAddr::new(ip, port),
+                    };
+                    // What was asked for counts, not what was got: port 0 is another one each time.
+                    if self.listener.is_none() || self.asked_for != Some(address) {
+                        self.open_listener(address)?;
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn open_listener(&mut self, address: SocketAddr) -> Result<(), ServerError> {
+        let refused = |error| ServerError::Listen { address, error };
+        let listener = StdListener::bind(address).map_err(refused)?;
+        listener.set_nonblocking(true)?;
+        let mut listener = TcpListener::from_std(listener);
+        if let Some(mut old) = self.listener.take() {
+            self.poll.registry().deregister(&mut old)?;
+        }
+        self.poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        self.listener = Some(listener);
+        self.asked_for = Some(address);
+        self.accepting = Accepting::Pending;
+        Ok(())
+    }
+
+    fn accept(&mut self, now: Instant) {
+        match self.accepting {
+            Accepting::No => return,
+            Accepting::PausedUntil(until) if now < until => return,
+            Accepting::PausedUntil(_) | Accepting::Pending => {}
+        }
+        for _ in 0..ACCEPTS_PER_TURN {
+            let Some(listener) = &self.listener else { break };
+            match listener.accept() {
+                Ok((stream, peer)) => self.adopt(stream, peer, now),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.accepting = Accepting::No;
+                    return;
+                }
+                // The peer gave up while it waited in the backlog.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(_) => {
+                    self.accepting = Accepting::PausedUntil(now.saturating_add_millis(ACCEPT_PAUSE_MS));
+                    return;
+                }
+            }
+        }
+        self.accepting = Accepting::Pending;
+    }
+
+    fn adopt(&mut self, mut stream: mio::net::TcpStream, peer: SocketAddr, now: Instant) {
+        // Small packets must not wait for acknowledgements of earlier ones; a socket without the option still works.
+        let _ = stream.set_nodelay(true);
+        let token = Token(self.next_token);
+        let Ok(link) = self.node.opened(now, peer) else { return };
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if self.poll.registry().register(&mut stream, token, interest).is_err() {
+            self.node.closed(now, link);
+            return;
+        }
+        self.next_token = self.next_token.wrapping_add(1).max(FIRST_CONNECTION);
+        self.connections.insert(token, Connection::new(stream, link));
+        self.tokens.insert(link, token);
+    }
+
+    fn wants(&mut self, now: Instant) {
+        while let Some((link, want)) = self.node.next_want() {
+            let Some(&token) = self.tokens.get(&link) else { continue };
+            match want {
+                Want::Write => self.turn(token, now),
+                Want::Read => {
+                    if let Some(connection) = self.connections.get_mut(&token) {
+                        connection.resume();
+                    }
+                    self.turn(token, now);
+                }
+                Want::Close => {
+                    if let Some(connection) = self.connections.get_mut(&token) {
+                        connection.end(&mut self.node, now);
+                        self.draining.push_back(token);
+                    }
+                    self.turn(token, now);
+                }
+            }
+        }
+    }
+
+    fn turn(&mut self, token: Token, now: Instant) {
+        let Some(connection) = self.connections.get_mut(&token) else { return };
+        match connection.turn(&mut self.node, now, &mut self.buffer) {
+            After::Wait => {}
+            After::Again if connection.queue() => self.again.push(token),
+            After::Again => {}
+            After::Drop => self.drop_connection(token),
+        }
+    }
+
+    fn drop_connection(&mut self, token: Token) {
+        if let Some(mut connection) = self.connections.remove(&token) {
+            self.tokens.remove(&connection.link());
+            // Closing the descriptor removes it from the poll set anyway.
+            let _ = self.poll.registry().deregister(connection.stream_mut());
+        }
+    }
+
+    /// All drain for the same time, so the first in the list is the first that is over.
+    fn drop_drained(&mut self, now: Instant) {
+        while let Some(&token) = self.draining.front() {
+            match self.connections.get(&token).and_then(Connection::deadline) {
+                Some(until) if now < until => break,
+                _ => {
+                    self.draining.pop_front();
+                    self.drop_connection(token);
+                }
+            }
+        }
+    }
+
+    /// Whether the line was claimed.
+    fn read_console(&mut self) -> Result<bool, ServerError> {
+        loop {
+            match self.console.read(&mut self.buffer).map_err(ServerError::Console)? {
+                Input::Nothing => return Ok(false),
+                Input::Intercepted => return Ok(true),
+                Input::Bytes(count) => {
+                    self.node.console_input(self.buffer.get(..count).unwrap_or_default());
+                }
+            }
+        }
+    }
+
+    fn write_console(&mut self) -> Result<(), ServerError> {
+        while !self.console_waits {
+            let bytes = self.node.console_output();
+            if bytes.is_empty() {
+                break;
+            }
+            let taken = self.console.write(bytes).map_err(ServerError::Console)?;
+            self.console_waits = taken == 0;
+            self.node.console_written(taken);
+        }
+        Ok(())
+    }
+}
