@@ -1,0 +1,31 @@
+//! A board made of software: what an ESP32-C3 looks like from its serial port.
+//!
+//! It begins as the chip's ROM loader on a pty, with a file as its flash. Flashers that know nothing of it (espflash,
+//! esptool) identify it, write to it, read it back. On a reset it checks what was flashed as the chip's ROM and
+//! second-stage bootloader would and, if that would boot, runs the host build of the same firmware, with its console on
+//! the pty, its storage in the flash file and its broker on TCP.
+//!
+//! It does not execute the image. The demo, the end-to-end tests and `obkmq sim` stand on it.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`flash`] | the flash chip: a file, or memory for tests |
+//! | [`faults`] | power that goes, a line that garbles |
+//! | [`rom`] | the serial loader's protocol, sans-IO |
+//! | [`boot`] | what is checked between reset and firmware |
+//! | [`sim`] | the whole board |
+//!
+//! The loader and the boot checks read every format with code of their own. They exist to check a flasher and an image
+//! builder, and would not find a mistake that they shared with them.
+#![forbid(unsafe_code)]
+
+pub mod boot;
+pub mod faults;
+#[cfg(test)]
+mod fixtures;
+pub mod flash;
+pub mod limits;
+#[cfg(unix)]
+pub mod pty;
+pub mod rom;
+pub mod sim;
