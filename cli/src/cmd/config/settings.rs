@@ -1,0 +1,123 @@
+//! `config get | set | unset | list`: settings by their keys.
+
+use clap::Args;
+use obkmq_config::line::{Command, Fields};
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::interrupt;
+use crate::serial::connect::PortOption;
+use crate::serial::session;
+
+/// Print one setting's value
+#[derive(Args)]
+#[command(after_help = "Example:\n  obkmq config get mqtt.port --port /dev/ttyUSB0")]
+pub(crate) struct Get {
+    /// The setting, as `config list` names it
+    key: String,
+    #[command(flatten)]
+    port: PortOption,
+}
+
+impl Get {
+    pub(crate) fn run(self, context: &Context) -> anyhow::Result<()> {
+        let mut session = session::open(&self.port, context)?;
+        let reply = session.request(&Command::Get { key: self.key.as_str().into() })?;
+        let setting = Setting::from_fields(&reply.fields);
+        if context.json { context.out_json("setting", setting) } else { context.out(setting.value) }
+    }
+}
+
+/// Change one setting
+#[derive(Args)]
+#[command(after_help = "Example:\n  obkmq config set mqtt.port 1884 --port /dev/ttyUSB0")]
+pub(crate) struct Set {
+    /// The setting, as `config list` names it
+    key: String,
+    /// Its new value
+    #[arg(allow_hyphen_values = true)]
+    value: String,
+    #[command(flatten)]
+    port: PortOption,
+}
+
+impl Set {
+    pub(crate) fn run(self, context: &Context) -> anyhow::Result<()> {
+        let command = Command::Set { key: self.key.as_str().into(), value: self.value.as_str().into() };
+        change(&self.port, &command, &self.key, context)
+    }
+}
+
+/// Give one setting its default again
+#[derive(Args)]
+#[command(after_help = "Example:\n  obkmq config unset mqtt.port --port /dev/ttyUSB0")]
+pub(crate) struct Unset {
+    /// The setting, as `config list` names it
+    key: String,
+    #[command(flatten)]
+    port: PortOption,
+}
+
+impl Unset {
+    pub(crate) fn run(self, context: &Context) -> anyhow::Result<()> {
+        change(&self.port, &Command::Unset { key: self.key.as_str().into() }, &self.key, context)
+    }
+}
+
+/// Sends a change and prints what the device then holds, not what was asked for.
+fn change(port: &PortOption, command: &Command<'_>, key: &str, context: &Context) -> anyhow::Result<()> {
+    interrupt::arm("Nothing was changed.", "run the same command again when you are ready");
+    let mut session = session::open(port, context)?;
+    interrupt::arm(
+        "The setting has its old or its new value.",
+        "run the same command again: doing it twice does no harm",
+    );
+    session.request(command)?;
+    let reply = session.request(&Command::Get { key: key.into() })?;
+    let setting = Setting::from_fields(&reply.fields);
+    if context.json {
+        context.out_json("setting", setting)
+    } else {
+        context.out(format_args!("{key} = {}", setting.value))
+    }
+}
+
+/// List all settings
+#[derive(Args)]
+#[command(after_help = "Example:\n  obkmq config list --port /dev/ttyUSB0 --json")]
+pub(crate) struct List {
+    #[command(flatten)]
+    port: PortOption,
+}
+
+impl List {
+    pub(crate) fn run(self, context: &Context) -> anyhow::Result<()> {
+        let mut session = session::open(&self.port, context)?;
+        let reply = session.request(&Command::List)?;
+        let settings: Vec<Setting> = reply.rows.iter().map(Setting::from_fields).collect();
+        let width = settings.iter().map(|setting| setting.key.chars().count()).max().unwrap_or(0);
+        for setting in settings {
+            if context.json {
+                context.out_json("setting", setting)?;
+            } else {
+                let mark = if setting.default { "  (default)" } else { "" };
+                context.out(format_args!("{:width$}  {}{mark}", setting.key, setting.value))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Serialize)]
+struct Setting {
+    key: String,
+    value: String,
+    default: bool,
+}
+
+impl Setting {
+    fn from_fields(fields: &Fields) -> Self {
+        let text = |key| fields.get(key).unwrap_or_default().to_owned();
+        Self { key: text("key"), value: text("value"), default: fields.get("default") == Some("yes") }
+    }
+}

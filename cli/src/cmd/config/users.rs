@@ -1,0 +1,57 @@
+//! `config del-user`, and what the user verbs share.
+
+use clap::Args;
+use obkmq_config::line::Command;
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::interrupt;
+use crate::serial::connect::PortOption;
+use crate::serial::session::{self, Session};
+use crate::serial::transport::Transport;
+
+/// Delete a user; their connections end at once
+#[derive(Args)]
+#[command(after_help = "Example:\n  obkmq config del-user guest --port /dev/ttyUSB0")]
+pub(crate) struct DelUser {
+    /// The user's name
+    name: String,
+    #[command(flatten)]
+    port: PortOption,
+}
+
+impl DelUser {
+    pub(crate) fn run(self, context: &Context) -> anyhow::Result<()> {
+        #[derive(Serialize)]
+        struct Deleted<'a> {
+            name: &'a str,
+            users: Vec<String>,
+        }
+        interrupt::arm("Nothing was changed.", "run the same command again when you are ready");
+        let mut session = session::open(&self.port, context)?;
+        interrupt::arm("The user may or may not be deleted.", "run the same command again");
+        session.request(&Command::UserDel { name: self.name.as_str().into() })?;
+        let users = names(&mut session)?;
+        if users.contains(&self.name) {
+            return Err(Failure::new(
+                Exit::Settings,
+                format!("The user {} is still there.", self.name),
+                "the device took the command and lists the user all the same",
+                "run the same command again, with --verbose",
+            )
+            .into());
+        }
+        if context.json {
+            context.out_json("user-deleted", Deleted { name: &self.name, users })
+        } else {
+            context.out(format_args!("user {} is deleted; {} left", self.name, users.len()))
+        }
+    }
+}
+
+/// The names of all users, as the device lists them.
+pub(super) fn names<T: Transport>(session: &mut Session<T>) -> Result<Vec<String>, Failure> {
+    let reply = session.request(&Command::UserList)?;
+    Ok(reply.rows.iter().filter_map(|row| row.get("name")).map(str::to_owned).collect())
+}

@@ -1,0 +1,51 @@
+//! The verbs, one file each: a clap `Args` struct and `run(self, &Context) -> anyhow::Result<()>`.
+//!
+//! A verb reads its arguments, calls the code that does the work and prints the result; nothing else.
+
+mod bench;
+mod completions;
+mod config;
+mod flash;
+mod info;
+mod monitor;
+mod ports;
+mod run;
+mod sim;
+
+use clap::Subcommand;
+
+use crate::context::Context;
+
+/// What the first word of the command line can be.
+#[derive(Subcommand)]
+pub(crate) enum Verb {
+    Flash(flash::Flash),
+    Config(config::Config),
+    #[command(after_help = "\
+Examples:
+  obkmq bench -H 192.168.1.30 --user house
+  obkmq bench --clients 20 --rate 50 --max-loss 0 --max-p99 50")]
+    Bench(bench::Bench),
+    Monitor(monitor::Monitor),
+    Run(run::Run),
+    Sim(sim::Sim),
+    Ports(ports::Ports),
+    Info(info::Info),
+    Completions(completions::Completions),
+}
+
+impl Verb {
+    pub(crate) fn run(self, context: &Context) -> anyhow::Result<()> {
+        match self {
+            Self::Flash(verb) => verb.run(context),
+            Self::Config(verb) => verb.run(context),
+            Self::Bench(verb) => verb.run(context),
+            Self::Monitor(verb) => verb.run(context),
+            Self::Run(verb) => verb.run(context),
+            Self::Sim(verb) => verb.run(context),
+            Self::Ports(verb) => verb.run(context),
+            Self::Info(verb) => verb.run(context),
+            Self::Completions(verb) => verb.run(context),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! `obkmq run`: the firmware's node as a broker on this computer.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+use obkmq_host::{Console, ServerError, Setup, SetupError, Stop, start};
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::interrupt;
+use crate::target::DEFAULT_PORT;
+
+/// Run a broker on this computer
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  obkmq run
+  obkmq run --data ~/.local/share/obkmq --config house.toml
+
+Without any user it listens on 127.0.0.1:1883 and lets this computer in only. Nothing is written to disk without \
+--data. Ctrl-C or SIGTERM ends it.")]
+pub(crate) struct Run {
+    /// Where to listen (default: the settings' port)
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Option<SocketAddr>,
+    /// Folder for settings and retained messages
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Settings and users, as TOML
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Run {
+    pub(crate) fn run(self, context: &Context) -> anyhow::Result<()> {
+        #[derive(Serialize)]
+        struct Listening {
+            address: Option<SocketAddr>,
+        }
+        let setup = Setup { listen: self.listen, data: self.data, config: self.config };
+        let stop = Stop::new();
+        let asked = stop.clone();
+        interrupt::arm_with(move || asked.request());
+        let log: Box<dyn std::io::Write + Send> =
+            if context.quiet { Box::new(std::io::sink()) } else { Box::new(std::io::stderr()) };
+        let mut server = start(&setup, Console::Log(log), &stop).map_err(explain)?;
+        let address = server.address();
+        if context.json {
+            context.out_json("listening", Listening { address })?;
+        } else if let Some(address) = address {
+            context.out(format_args!("obkmq {} listens on {address}", env!("CARGO_PKG_VERSION")))?;
+        }
+        if server.node().settings().users().is_empty() {
+            context.note("No user is set, so only this machine may connect; --config FILE brings users.");
+        }
+        // A PC's console has no input, so nothing can ask for a restart: whatever ends the loop ends the broker.
+        server.run(&stop).map_err(|error| explain(error.into()))?;
+        Ok(())
+    }
+}
+
+fn explain(error: SetupError) -> Failure {
+    let why = error.to_string();
+    match error {
+        SetupError::Server(ServerError::Listen { address, error }) => cannot_listen(address, &error),
+        SetupError::Folder { .. } | SetupError::Flash { .. } => Failure::new(
+            Exit::Usage,
+            "The data folder cannot be used.",
+            why,
+            "choose another folder with --data, or end the other obkmq that uses it",
+        ),
+        SetupError::Read { .. } | SetupError::Password { .. } => Failure::new(
+            Exit::Usage,
+            "The settings cannot be read.",
+            why,
+            "correct the name of the file, or what it refers to",
+        ),
+        SetupError::File { .. } | SetupError::Settings { .. } => Failure::new(
+            Exit::Settings,
+            "The settings file has mistakes; nothing was changed.",
+            why,
+            "correct the file and run the same command again",
+        ),
+        SetupError::Adopt(_) => Failure::new(
+            Exit::Settings,
+            "The settings were not stored; the old ones stay.",
+            why,
+            "free some space, or choose another folder with --data",
+        ),
+        SetupError::Server(_) => Failure::new(
+            Exit::Internal,
+            "The broker ended.",
+            why,
+            "run the same command again, and report it when it happens twice",
+        ),
+    }
+}
+
+/// A listener that could not be opened.
+pub(super) fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Failure {
+    let (why, next) = match error.kind() {
+        std::io::ErrorKind::AddrInUse => (
+            "another program listens there, perhaps mosquitto or another obkmq".to_owned(),
+            format!("end it, or choose another port: --listen {}", beside(address)),
+        ),
+        std::io::ErrorKind::PermissionDenied => (
+            "ports below 1024 are the administrator's".to_owned(),
+            format!("choose another port: --listen {}", SocketAddr::new(address.ip(), DEFAULT_PORT)),
+        ),
+        std::io::ErrorKind::AddrNotAvailable => (
+            "this computer does not have that address".to_owned(),
+            format!("0.0.0.0 stands for all of its addresses: --listen 0.0.0.0:{}", address.port()),
+        ),
+        _ => (error.to_string(), "choose another address with --listen".to_owned()),
+    };
+    Failure::new(Exit::Network, format!("Nothing can listen on {address}."), why, next)
+}
+
+/// The same address, the next port.
+fn beside(mut address: SocketAddr) -> SocketAddr {
+    address.set_port(address.port().checked_add(1).unwrap_or(DEFAULT_PORT));
+    address
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_in_use_is_exit_9_with_another_port_to_try() {
+        let address = "127.0.0.1:1883".parse().unwrap();
+        let failure = cannot_listen(address, &std::io::ErrorKind::AddrInUse.into());
+        assert_eq!(failure.exit, Exit::Network);
+        assert!(failure.next.contains("--listen 127.0.0.1:1884"), "{}", failure.next);
+    }
+}

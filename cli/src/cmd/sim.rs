@@ -1,0 +1,138 @@
+//! `obkmq sim`: a board made of software, to flash, provision and load without hardware.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use obkmq_image::Chip;
+use obkmq_virtual::faults::Fault;
+use obkmq_virtual::sim::{self, Ending, Notice, Options, SimError};
+use serde::Serialize;
+
+use crate::context::{Context, DIM};
+use crate::failure::{Exit, Failure};
+use crate::interrupt;
+
+/// Start a board made of software (Linux, macOS)
+#[derive(Args)]
+#[command(after_help = "\
+Example, in two terminals:
+  obkmq sim
+  obkmq flash --port /dev/pts/3    (the port that it prints)
+
+It begins as an ESP32-C3 that was never flashed: its ROM loader answers on the serial port. After flashing it runs \
+this computer's build of the same firmware. Its flash is a file and outlives it. Ctrl-C pulls the plug.")]
+pub(crate) struct Sim {
+    /// The file that is its flash; made, blank, if there is none
+    #[arg(long, value_name = "FILE", default_value = "obkmq-sim.flash")]
+    flash: PathBuf,
+    /// Where its broker listens
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:1883")]
+    listen: SocketAddr,
+    /// Another name for its serial port: a link to be made here
+    #[arg(long, value_name = "PATH")]
+    link: Option<PathBuf>,
+    /// The chip
+    #[arg(long, default_value = "esp32c3")]
+    chip: Chip,
+    /// What goes wrong: power-loss-after=BYTES, garble-every=BYTES, drop-every=BYTES
+    #[arg(long, value_name = "FAULT")]
+    fault: Vec<Fault>,
+}
+
+impl Sim {
+    pub(crate) fn run(self, context: &Context) -> anyhow::Result<()> {
+        let mut options = Options::new(&self.flash);
+        options.chip = self.chip;
+        options.listen = self.listen;
+        options.port_link = self.link;
+        for fault in self.fault {
+            options.faults.add(fault);
+        }
+        let stop = options.stop.clone();
+        interrupt::arm_with(move || stop.request());
+        // What was not printed is remembered until the board has ended: a notice cannot refuse.
+        let mut printed = Ok(());
+        let ending = sim::run(&options, &mut |notice| {
+            let result = print(notice, context);
+            if result.is_err() {
+                options.stop.request();
+                printed = result;
+            }
+        });
+        let ending = ending.map_err(|error| explain(&error, &self.flash))?;
+        printed?;
+        match ending {
+            Ending::Stopped => Ok(()),
+            Ending::PowerLost => {
+                context.note("The power went, as asked for. What was being written is incomplete.");
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Where the board can be reached is data; what happens to it is told on stderr.
+fn print(notice: &Notice, context: &Context) -> anyhow::Result<()> {
+    #[derive(Serialize)]
+    struct Board<'a> {
+        chip: &'a str,
+        flash: &'a Path,
+        port: &'a Path,
+        listen: SocketAddr,
+    }
+    #[derive(Serialize)]
+    struct Listening {
+        address: SocketAddr,
+    }
+    match notice {
+        Notice::Started { chip, flash, port, listen, .. } if context.json => {
+            context.out_json("board", Board { chip: chip.name(), flash, port, listen: *listen })
+        }
+        Notice::Running { listen } if context.json => {
+            context.out_json("listening", Listening { address: *listen })
+        }
+        Notice::Started { .. } | Notice::Running { .. } => context.out(notice),
+        Notice::Chip(line) => {
+            context.note(context.paint(DIM, &format!("  | {line}")));
+            Ok(())
+        }
+        other => {
+            context.note(other);
+            Ok(())
+        }
+    }
+}
+
+fn explain(error: &SimError, flash: &Path) -> Failure {
+    let why = error.to_string();
+    match error {
+        SimError::Platform => Failure::new(
+            Exit::Usage,
+            "There is no virtual board on this system.",
+            why,
+            "run a broker instead: obkmq run",
+        ),
+        SimError::Open { .. } | SimError::NodeFlash { .. } => Failure::new(
+            Exit::Usage,
+            format!("{} cannot be the board's flash.", flash.display()),
+            why,
+            "choose another file with --flash, or end the other board that uses it",
+        ),
+        SimError::Link { .. } => Failure::new(
+            Exit::Usage,
+            "The link to the serial port cannot be made.",
+            why,
+            "choose another name with --link",
+        ),
+        SimError::Server(obkmq_host::ServerError::Listen { address, error }) => {
+            super::run::cannot_listen(*address, error)
+        }
+        _ => Failure::new(
+            Exit::Internal,
+            "The virtual board ended.",
+            why,
+            "start it again; with another --flash when it happens twice",
+        ),
+    }
+}

@@ -1,0 +1,262 @@
+//! The image that is flashed: found, read and checked whole before any port is opened.
+//!
+//! An image is named with `--image`, or it is what `cargo xtask image CHIP` made: `images/CHIP/manifest.json` in the
+//! `target` folder of the working directory or of a folder above it, or beside this program's own place in one.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use obkmq_image::esp::AppDescriptor;
+use obkmq_image::manifest::FileKind;
+use obkmq_image::{Chip, ChipId, Identified, ImageError, Manifest, PartitionType, identify};
+
+use super::Part;
+use super::limits::IMAGE_LIMIT_BYTES;
+use super::plan::{Region, Role};
+use crate::failure::{Exit, Failure};
+
+/// A merged image that is whole and sound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Image {
+    pub(crate) path: PathBuf,
+    /// The chip it is for.
+    pub(crate) chip: ChipId,
+    /// Name and version of the application, as it describes itself.
+    pub(crate) application: String,
+    /// Whether that is obkmq's firmware, which says hello once it runs.
+    pub(crate) is_obkmq: bool,
+    /// What it writes, in the order of the flash.
+    pub(crate) parts: Vec<Part>,
+    /// The regions of its partition table that it does not write.
+    pub(crate) others: Vec<Region>,
+    /// The flash size its partition table needs, in bytes.
+    pub(crate) flash_bytes: u32,
+}
+
+impl Image {
+    /// Reads and checks an image file.
+    pub(crate) fn load(path: &Path) -> Result<Self, Failure> {
+        let bytes = read(path)?;
+        Self::from_bytes(path, &bytes)
+    }
+
+    fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self, Failure> {
+        let identified = identify(bytes).map_err(|error| refuse(path, &error))?;
+        let Some(table) = identified.table() else {
+            return Err(not_merged(path, identified.chip_id()));
+        };
+        let parts: Vec<Part> = identified
+            .regions()
+            .into_iter()
+            .map(|region| Part { name: region.name, offset: region.offset, data: region.bytes })
+            .collect();
+        let others = table
+            .partitions()
+            .iter()
+            .filter(|partition| parts.iter().all(|part| part.offset != partition.offset))
+            .map(|partition| Region {
+                name: partition.name.clone(),
+                range: partition.range(),
+                role: role(partition.partition_type),
+            })
+            .collect();
+        let flash_bytes = table.end();
+        Ok(Self::new(path, &identified, parts, others, flash_bytes))
+    }
+
+    fn new(
+        path: &Path,
+        identified: &Identified<'_>,
+        parts: Vec<Part>,
+        others: Vec<Region>,
+        flash_bytes: u32,
+    ) -> Self {
+        let descriptor = &identified.descriptor;
+        Self {
+            path: path.to_owned(),
+            chip: identified.chip_id(),
+            application: format!("{} {}", descriptor.project_name, descriptor.version),
+            is_obkmq: descriptor.project_name == AppDescriptor::OBKMQ,
+            parts,
+            others,
+            flash_bytes,
+        }
+    }
+}
+
+fn role(partition_type: PartitionType) -> Role {
+    if partition_type.is_app() { Role::Spare } else { Role::Owner }
+}
+
+/// Reads a file whose size is plausible.
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let unreadable = |error: &std::io::Error| {
+        Failure::new(
+            Exit::WrongImage,
+            format!("The image {} cannot be read.", path.display()),
+            error.to_string(),
+            "check the name, or leave --image out to use what `cargo xtask image` made",
+        )
+    };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|error| unreadable(&error))?;
+    file.take(IMAGE_LIMIT_BYTES.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(|error| unreadable(&error))?;
+    if bytes.len() as u64 > IMAGE_LIMIT_BYTES {
+        return Err(Failure::new(
+            Exit::WrongImage,
+            format!("{} is not a firmware image.", path.display()),
+            format!("it is larger than any flash: over {} MB", IMAGE_LIMIT_BYTES / (1024 * 1024)),
+            "name the merged image, for example obkmq-esp32c3.bin",
+        ));
+    }
+    Ok(bytes)
+}
+
+fn refuse(path: &Path, error: &ImageError) -> Failure {
+    let (what, next) = match error {
+        ImageError::NotAnImage { .. } => {
+            ("is not a firmware image", "name the merged image, for example obkmq-esp32c3.bin")
+        }
+        ImageError::Truncated { .. } => ("is truncated", "download or build it again"),
+        ImageError::Checksum { .. } | ImageError::Hash { .. } | ImageError::HashFlag { .. } => {
+            ("is damaged", "download or build it again")
+        }
+        _ => ("cannot be flashed", "build it with `cargo xtask image CHIP`, or download a release"),
+    };
+    Failure::new(Exit::WrongImage, format!("{} {what}.", path.display()), error.to_string(), next)
+}
+
+fn not_merged(path: &Path, chip: ChipId) -> Failure {
+    Failure::new(
+        Exit::WrongImage,
+        format!("{} is an application for {chip} alone.", path.display()),
+        "a board that may be blank also needs boot loader and partition table",
+        "name the merged image, which lies beside it without `-app` in its name",
+    )
+}
+
+/// Every image that was made for a chip, checked against its manifest.
+///
+/// # Errors
+/// There is none, or one of them is not what its manifest says.
+pub(crate) fn found() -> Result<Vec<Image>, Failure> {
+    let folders = image_folders();
+    for folder in &folders {
+        let images: Vec<Image> = Chip::ALL
+            .iter()
+            .map(|chip| folder.join(chip.name()).join("manifest.json"))
+            .filter(|manifest| manifest.is_file())
+            .map(|manifest| from_manifest(&manifest))
+            .collect::<Result<_, _>>()?;
+        if !images.is_empty() {
+            return Ok(images);
+        }
+    }
+    Err(Failure::new(
+        Exit::WrongImage,
+        "There is no image to write.",
+        "none is named, and `target/images` is neither here nor in a folder above",
+        "make one with `cargo xtask image esp32c3`, or name a downloaded one: --image FILE",
+    ))
+}
+
+/// The image for the chip that was detected.
+pub(crate) fn for_chip(images: Vec<Image>, chip: ChipId) -> Result<Image, Failure> {
+    let names: Vec<String> =
+        images.iter().map(|image| format!("{} (for {})", image.path.display(), image.chip)).collect();
+    images.into_iter().find(|image| image.chip == chip).ok_or_else(|| {
+        let next = match chip.chip() {
+            Some(chip) => format!("make the right one: cargo xtask image {}", chip.name()),
+            None => format!("there is no obkmq for the {chip} yet; use another board"),
+        };
+        Failure::new(
+            Exit::WrongImage,
+            format!("The chip is an {chip}; the image is for another one."),
+            format!("the image is {}; nothing was erased", names.join(", ")),
+            next,
+        )
+    })
+}
+
+/// Where images may lie, the nearest first.
+fn image_folders() -> Vec<PathBuf> {
+    let mut folders = Vec::new();
+    if let Ok(here) = std::env::current_dir() {
+        folders.extend(here.ancestors().map(|folder| folder.join("target").join("images")));
+    }
+    // target/debug/obkmq → target/images
+    if let Ok(program) = std::env::current_exe()
+        && let Some(target) = program.parent().and_then(Path::parent)
+    {
+        folders.push(target.join("images"));
+    }
+    folders
+}
+
+fn from_manifest(path: &Path) -> Result<Image, Failure> {
+    let bad = |why: String| {
+        Failure::new(
+            Exit::WrongImage,
+            format!("The image described by {} cannot be used.", path.display()),
+            why,
+            "make it again with `cargo xtask image CHIP`",
+        )
+    };
+    let manifest = Manifest::from_json(&read(path)?).map_err(|error| bad(error.to_string()))?;
+    let file = manifest.file(FileKind::Merged).ok_or_else(|| bad("it names no merged image".to_owned()))?;
+    let file_path = path.with_file_name(&file.path);
+    let bytes = read(&file_path)?;
+    file.verify(&bytes).map_err(|error| bad(error.to_string()))?;
+    let image = Image::from_bytes(&file_path, &bytes)?;
+    if image.chip.chip() != manifest.chip() {
+        return Err(bad(format!("it says {}, the image is for {}", manifest.chip, image.chip)));
+    }
+    Ok(image)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(bytes: &[u8]) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        file
+    }
+
+    #[test]
+    fn what_is_no_image_is_exit_6() {
+        for bytes in [&b"hello"[..], b"", &[0xFF; 4096], &[0xE9; 100]] {
+            let failure = Image::load(write(bytes).path()).unwrap_err();
+            assert_eq!(failure.exit, Exit::WrongImage, "{failure}");
+        }
+        assert_eq!(Image::load(Path::new("/nowhere/a.bin")).unwrap_err().exit, Exit::WrongImage);
+        assert_eq!(Image::load(Path::new("/")).unwrap_err().exit, Exit::WrongImage);
+    }
+
+    #[test]
+    fn an_endless_file_is_not_read_to_its_end() {
+        #[cfg(unix)]
+        assert_eq!(Image::load(Path::new("/dev/zero")).unwrap_err().exit, Exit::WrongImage);
+    }
+
+    #[test]
+    fn the_image_must_be_for_the_chip_at_hand() {
+        let image = Image {
+            path: "c3.bin".into(),
+            chip: ChipId(5),
+            application: "obkmq 0.1.0".into(),
+            is_obkmq: true,
+            parts: Vec::new(),
+            others: Vec::new(),
+            flash_bytes: 0,
+        };
+        assert_eq!(for_chip(vec![image.clone()], ChipId(5)), Ok(image.clone()));
+        let failure = for_chip(vec![image], ChipId(0)).unwrap_err();
+        assert_eq!(failure.exit, Exit::WrongImage);
+        assert!(failure.what.contains("ESP32;") && failure.why.contains("ESP32-C3"), "{failure}");
+    }
+}

@@ -1,0 +1,98 @@
+//! Ctrl-C and SIGTERM: what they do depends on where the program stands, and the user is told.
+//!
+//! [`arm`] names the state that an interruption would leave behind; the handler prints it and ends with exit
+//! code 130 at once, so that no slow serial operation has to be waited for. [`hold`] makes it only remember the
+//! interruption, for moments that must be left in order (a terminal without echo).
+//!
+//! [`arm_with`] asks something that runs (a server) to end in order; asked twice, the program ends at once.
+
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::failure::Exit;
+
+#[derive(Clone)]
+enum Action {
+    /// Print the sentence and the next step, end with the code.
+    End { state: String, next: String, code: u8 },
+    /// Set [`RAISED`]; a second interruption ends the program all the same.
+    Remember,
+    /// Ask for an end in order; a second interruption ends the program all the same.
+    Ask(Arc<dyn Fn() + Send + Sync>),
+}
+
+static ACTION: Mutex<Option<Action>> = Mutex::new(None);
+static RAISED: AtomicBool = AtomicBool::new(false);
+
+fn action() -> MutexGuard<'static, Option<Action>> {
+    // The content is replaced whole, so a poisoned lock still holds a good value.
+    ACTION.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// From now on an interruption prints `state` ("Nothing was written.") and `next`, and ends with exit code 130.
+pub(crate) fn arm(state: &str, next: &str) {
+    set(Action::End { state: state.to_owned(), next: next.to_owned(), code: Exit::Interrupted.code() });
+}
+
+/// From now on an interruption is how the user says "enough": it ends the program with exit code 0.
+pub(crate) fn arm_as_the_end() {
+    set(Action::End { state: String::new(), next: String::new(), code: 0 });
+}
+
+/// From now on the first interruption calls `ask`, which makes what runs come to its end.
+pub(crate) fn arm_with(ask: impl Fn() + Send + Sync + 'static) {
+    set(Action::Ask(Arc::new(ask)));
+}
+
+/// While the guard lives, an interruption is only remembered; ask [`Hold::interrupted`].
+pub(crate) fn hold() -> Hold {
+    let before = action().clone();
+    set(Action::Remember);
+    Hold { before }
+}
+
+/// See [`hold`].
+pub(crate) struct Hold {
+    before: Option<Action>,
+}
+
+impl Hold {
+    pub(crate) fn interrupted(&self) -> bool {
+        RAISED.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        *action() = self.before.take();
+    }
+}
+
+fn set(new: Action) {
+    let mut action = action();
+    let first = action.is_none();
+    *action = Some(new);
+    drop(action);
+    if first {
+        // A second registration is refused by the crate and leaves the first one in place, which serves as well.
+        let _ = ctrlc::set_handler(handle);
+    }
+}
+
+fn handle() {
+    let current = action().clone();
+    match current {
+        Some(Action::Remember) if !RAISED.swap(true, Ordering::SeqCst) => {}
+        Some(Action::Ask(ask)) if !RAISED.swap(true, Ordering::SeqCst) => ask(),
+        Some(Action::End { state, next, code }) if !state.is_empty() => {
+            let _ = writeln!(std::io::stderr(), "\nstopped: {state}\n next: {next}");
+            std::process::exit(i32::from(code));
+        }
+        Some(Action::End { code, .. }) => {
+            let _ = writeln!(std::io::stderr());
+            std::process::exit(i32::from(code));
+        }
+        _ => std::process::exit(i32::from(Exit::Interrupted.code())),
+    }
+}

@@ -1,0 +1,52 @@
+//! `obkmq`: flash, provision and load-test an MQTT broker that lives on a two-dollar Wi-Fi chip.
+//!
+//! This file parses the command line, runs one verb and turns its result into an exit code. Verbs live in
+//! [`cmd`], one file each; everything a user can get wrong is a [`failure::Failure`].
+#![forbid(unsafe_code)]
+
+mod bench;
+mod cmd;
+mod context;
+mod failure;
+mod flash;
+mod interrupt;
+mod profile;
+mod secret;
+mod serial;
+mod target;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::context::{Context, GlobalOptions};
+
+/// Flash, provision and load-test an MQTT broker on a Wi-Fi chip.
+#[derive(Parser)]
+#[command(name = "obkmq", version, max_term_width = 100, after_help = EXAMPLES)]
+#[command(arg_required_else_help = true, disable_help_subcommand = true)]
+pub(crate) struct CommandLine {
+    #[command(flatten)]
+    global: GlobalOptions,
+    #[command(subcommand)]
+    verb: cmd::Verb,
+}
+
+const EXAMPLES: &str = "\
+A new board, from the box to its first figures:
+  obkmq flash --port /dev/ttyUSB0
+  obkmq config set-user house --port /dev/ttyUSB0
+  obkmq bench -H 192.168.1.30 --clients 20 --rate 50
+
+No board at hand:
+  obkmq run        a broker on this computer
+  obkmq sim        a board made of software";
+
+fn main() -> ExitCode {
+    let CommandLine { global, verb } = CommandLine::parse();
+    let context = Context::new(&global);
+    match verb.run(&context) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => context.report(&error),
+    }
+}

@@ -1,0 +1,14 @@
+//! Serial ports: finding, opening, and the line protocol's client.
+//!
+//! [`ports`] lists and ranks without touching any port; [`open`](open::open) opens exactly the path it is given;
+//! [`transport`] is what a [`client::Client`] needs of whatever carries its bytes.
+
+pub(crate) mod client;
+pub(crate) mod connect;
+mod explain;
+pub(crate) mod lock;
+pub(crate) mod open;
+pub(crate) mod ports;
+pub(crate) mod session;
+pub(crate) mod text;
+pub(crate) mod transport;

@@ -1,0 +1,187 @@
+//! The real program talks to a device on a pseudo-terminal.
+#![cfg(unix)]
+// Helper functions of integration tests are not exempt as test functions are.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use support::{Firmware, device};
+
+struct Done {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+/// Runs `obkmq WORDS --port PORT` in a home of its own.
+fn obkmq(home: &Path, port: &Path, words: &str, stdin: &str) -> Done {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_obkmq"))
+        .args(words.split_whitespace())
+        .arg("--port")
+        .arg(port)
+        .current_dir(home)
+        .env_clear()
+        .env("HOME", home)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A program that ends without reading its input closes the pipe first.
+    let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
+    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap().replace(port.to_str().unwrap(), "$PORT");
+    Done { code: status.code().unwrap(), stdout: text(stdout), stderr: text(stderr) }
+}
+
+#[test]
+fn settings_are_read_changed_and_given_back() {
+    let home = tempfile::tempdir().unwrap();
+    let port = device(Firmware::Obkmq);
+    let run = |words| {
+        let done = obkmq(home.path(), &port, words, "");
+        assert_eq!((done.code, done.stderr.as_str()), (0, ""), "{words}");
+        done.stdout
+    };
+    assert_eq!(run("config get mqtt.port"), "1883\n");
+    assert_eq!(run("config set mqtt.port 1884"), "mqtt.port = 1884\n");
+    let list = run("config list");
+    assert!(list.contains("mqtt.port") && list.contains("1884\n"), "{list}");
+    assert!(list.contains("  (default)"), "{list}");
+    assert_eq!(run("config unset mqtt.port"), "mqtt.port = 1883\n");
+    assert_eq!(
+        run("--json config get mqtt.port"),
+        "{\"v\":1,\"type\":\"setting\",\"key\":\"mqtt.port\",\"value\":\"1883\",\"default\":true}\n"
+    );
+}
+
+#[test]
+fn a_setting_the_device_refuses_is_exit_8_in_its_words() {
+    let home = tempfile::tempdir().unwrap();
+    let port = device(Firmware::Obkmq);
+    let done = obkmq(home.path(), &port, "config set mqtt.port 70000", "");
+    assert_eq!(done.code, 8);
+    assert!(done.stderr.contains("(bad-value)") && done.stderr.contains("65535"), "{}", done.stderr);
+    let done = obkmq(home.path(), &port, "config get mqtt.prot", "");
+    assert_eq!(done.code, 8);
+    assert!(done.stderr.contains("(unknown-key)"), "{}", done.stderr);
+}
+
+#[test]
+fn a_user_is_set_saved_for_the_owner_only_and_deleted() {
+    let home = tempfile::tempdir().unwrap();
+    let port = device(Firmware::Obkmq);
+    let words = "config set-user house --password-stdin --save -H 192.168.1.30";
+    let done = obkmq(home.path(), &port, words, "apple pie\n");
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    assert!(done.stderr.contains("in clear"), "{}", done.stderr);
+    assert!(!(done.stdout + &done.stderr).contains("apple"), "the password is shown");
+    let profile = home.path().join(".config/obkmq/obkmq.toml");
+    assert_eq!(std::fs::metadata(&profile).unwrap().permissions().mode() & 0o777, 0o600);
+    let text = std::fs::read_to_string(&profile).unwrap();
+    for line in ["host = \"192.168.1.30:1883\"", "user = \"house\"", "password = \"apple pie\""] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+
+    let done = obkmq(home.path(), &port, "config del-user house", "");
+    assert_eq!((done.code, done.stdout.as_str()), (0, "user house is deleted; 0 left\n"));
+}
+
+#[test]
+fn info_is_a_table_and_one_json_line() {
+    let home = tempfile::tempdir().unwrap();
+    let port = device(Firmware::Obkmq);
+    let table = obkmq(home.path(), &port, "info", "").stdout;
+    for line in
+        ["firmware  0.1.0", "chip      esp32c3", "clients   3", "  address=192.168.1.9:5 reason=password"]
+    {
+        assert!(table.lines().any(|other| other == line), "{line} in\n{table}");
+    }
+    let json = obkmq(home.path(), &port, "info --json", "").stdout;
+    let value: serde_json::Value = serde_json::from_str(json.trim_end()).unwrap();
+    assert_eq!(value["device"]["chip"], "esp32c3");
+    assert_eq!(value["refused"][0]["reason"], "password");
+}
+
+#[test]
+fn whatever_else_is_behind_the_port_is_explained() {
+    let home = tempfile::tempdir().unwrap();
+    let cases = [
+        (Firmware::Prints("waiting for download"), "ROM loader"),
+        (Firmware::Prints("Tasmota 13.1"), "Tasmota 13.1"),
+        (Firmware::Newer, "version 2"),
+    ];
+    // At once, because each of them waits until its patience ends.
+    std::thread::scope(|scope| {
+        for (firmware, words) in cases {
+            let home = home.path();
+            scope.spawn(move || {
+                let done = obkmq(home, &device(firmware), "info", "");
+                assert_eq!(done.code, 5, "{}", done.stderr);
+                assert!(done.stderr.contains(words), "{words} in {}", done.stderr);
+                assert_eq!(done.stderr.lines().count(), 3, "{}", done.stderr);
+            });
+        }
+    });
+}
+
+#[test]
+fn a_locked_device_is_answered_with_a_warning() {
+    let home = tempfile::tempdir().unwrap();
+    let done = obkmq(home.path(), &device(Firmware::Locked), "config get mqtt.port", "");
+    assert_eq!((done.code, done.stdout.as_str()), (0, "1883\n"));
+    assert!(done.stderr.starts_with("warning:"), "{}", done.stderr);
+}
+
+#[test]
+fn the_monitor_shows_the_device_and_sends_what_is_typed_until_it_is_told_to_end() {
+    let home = tempfile::tempdir().unwrap();
+    let port = device(Firmware::Obkmq);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_obkmq"))
+        .args(["monitor", "--port"])
+        .arg(&port)
+        .current_dir(home.path())
+        .env_clear()
+        .env("HOME", home.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"help me\n").unwrap();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+    assert_eq!(lines.next().unwrap().unwrap(), "ok help me");
+
+    // While it watches, nobody else gets the port.
+    let done = obkmq(home.path(), &port, "info", "");
+    assert_eq!(done.code, 4, "{}", done.stderr);
+    assert!(done.stderr.contains("is in use"), "{}", done.stderr);
+
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+
+    // And afterwards it is free at once.
+    assert_eq!(obkmq(home.path(), &port, "info", "").code, 0);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let home = tempfile::tempdir().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_obkmq"))
+        .args(["completions", "bash"])
+        .env_clear()
+        .env("HOME", home.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+}

@@ -1,0 +1,202 @@
+//! Transcripts of the real program: help and error texts, word for word, on a terminal of 60 columns.
+//!
+//! `UPDATE_GOLDEN=1 cargo test -p obkmq --test transcripts` rewrites `tests/golden/`; the diff is the review.
+
+// Helper functions of integration tests are not exempt as test functions are.
+#![allow(clippy::unwrap_used)]
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+
+static COPYING: Mutex<()> = Mutex::new(());
+
+/// A folder of its own as working directory and home: no profile, no image of this machine is found.
+struct Scene {
+    folder: tempfile::TempDir,
+}
+
+impl Scene {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn file(self, name: &str, content: &[u8]) -> Self {
+        std::fs::write(self.folder.path().join(name), content).unwrap();
+        self
+    }
+
+    /// Runs `obkmq WORDS` and returns its transcript.
+    fn run(&self, words: &str, stdin: &str) -> String {
+        // A child that is forked while the copy is open for writing would make it "busy" to the next exec.
+        let copying = COPYING.lock().unwrap_or_else(PoisonError::into_inner);
+        // A copy elsewhere: from its place in a target folder the program would find images that were built there.
+        let program = self.folder.path().join("obkmq");
+        if !program.exists() {
+            std::fs::copy(env!("CARGO_BIN_EXE_obkmq"), &program).unwrap();
+        }
+        let mut child = Command::new(&program)
+            .args(words.split_whitespace())
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("HOME", self.folder.path())
+            .env("COLUMNS", "60")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(copying);
+        // A program that ends without reading its input closes the pipe first.
+        let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        let mut transcript = format!("$ obkmq {words}\n");
+        transcript.push_str(&String::from_utf8(output.stdout).unwrap());
+        let errors = String::from_utf8(output.stderr).unwrap();
+        if !errors.is_empty() {
+            writeln!(transcript, "[stderr]").unwrap();
+            transcript.push_str(&errors);
+        }
+        writeln!(transcript, "[exit {}]", output.status.code().unwrap()).unwrap();
+        transcript.replace(self.folder.path().to_str().unwrap(), "$HOME")
+    }
+}
+
+#[track_caller]
+fn golden(name: &str, transcript: &str) {
+    let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, transcript).unwrap();
+        return;
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        expected == transcript,
+        "{} differs; UPDATE_GOLDEN=1 rewrites it.\n--- expected\n{expected}\n--- found\n{transcript}",
+        path.display()
+    );
+}
+
+#[test]
+fn help_of_every_verb() {
+    let scene = Scene::new();
+    for verb in [
+        "",
+        "flash",
+        "config",
+        "config set-user",
+        "config del-user",
+        "config get",
+        "config set",
+        "config unset",
+        "config list",
+        "bench",
+        "monitor",
+        "run",
+        "sim",
+        "ports",
+        "info",
+        "completions",
+    ] {
+        let words = format!("{verb} --help");
+        let transcript = scene.run(words.trim_start(), "");
+        let name = if verb.is_empty() { "obkmq".to_owned() } else { verb.replace(' ', "-") };
+        for line in transcript.lines() {
+            assert!(line.chars().count() <= 60, "too wide in `{words}`: {line}");
+        }
+        assert!(transcript.contains("Example") || verb.is_empty(), "`{words}` has no example");
+        golden(&format!("help-{name}.txt"), &transcript);
+    }
+}
+
+/// Several commands in one folder make one golden file.
+#[track_caller]
+fn commands(name: &str, scene: &Scene, lines: &[(&str, &str)]) {
+    let transcripts: Vec<String> = lines.iter().map(|(words, stdin)| scene.run(words, stdin)).collect();
+    golden(name, &transcripts.join("\n"));
+}
+
+#[test]
+fn errors_about_ports() {
+    commands(
+        "errors-ports.txt",
+        &Scene::new().file("notes.txt", b"hello"),
+        &[
+            ("info --port notes.txt", ""),
+            ("monitor --port /dev/null", ""),
+            ("config set-user house --port notes.txt --password-stdin", "apple\n"),
+            ("--json info --port notes.txt", ""),
+        ],
+    );
+}
+
+#[test]
+fn errors_about_images() {
+    let scene = Scene::new()
+        .file("notes.txt", b"This is not firmware.\n")
+        .file("empty.bin", b"")
+        .file("noise.bin", &[0x00, 0x5A, 0xC3, 0x99].repeat(1024));
+    commands(
+        "errors-images.txt",
+        &scene,
+        &[
+            ("flash --port /dev/null", ""),
+            ("flash --image missing.bin --port /dev/null", ""),
+            ("flash --image notes.txt --port /dev/null", ""),
+            ("flash --image empty.bin --port /dev/null", ""),
+            ("flash --image noise.bin --port /dev/null", ""),
+            ("flash --image . --port /dev/null", ""),
+        ],
+    );
+}
+
+#[test]
+fn errors_about_passwords() {
+    commands(
+        "errors-passwords.txt",
+        &Scene::new(),
+        &[
+            ("config set-user house", "apple\n"),
+            ("config set-user house --password-stdin", ""),
+            ("config set-user house --password-stdin", "\n"),
+            ("config set-user house --password-stdin", &"x".repeat(200)),
+            ("config set-user house --password-stdin", "tab\there\n"),
+        ],
+    );
+}
+
+#[test]
+fn errors_about_the_network_and_the_profile() {
+    commands("errors-no-host.txt", &Scene::new(), &[("bench", ""), ("bench -H broker:0", "")]);
+    let scene = Scene::new().file("obkmq.toml", b"host = \"broker\"\npasword = \"apple\"\n");
+    commands("errors-profile.txt", &scene, &[("bench", "")]);
+    let scene = Scene::new().file("obkmq.toml", b"host = \"broker\"\npassword = \"env:MQTT_PW\"\n");
+    commands("errors-profile-reference.txt", &scene, &[("bench", "")]);
+}
+
+#[test]
+fn errors_of_usage() {
+    commands(
+        "errors-usage.txt",
+        &Scene::new(),
+        &[
+            ("", ""),
+            ("flsh", ""),
+            ("flash --baud 1", ""),
+            ("config set mqtt.port", ""),
+            ("config set-user house --save --no-save", ""),
+        ],
+    );
+}
+
+#[test]
+fn completions_are_scripts() {
+    let scene = Scene::new();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let transcript = scene.run(&format!("completions {shell}"), "");
+        assert!(transcript.ends_with("[exit 0]\n"), "{transcript}");
+        assert!(transcript.contains("set-user"), "{shell} does not know `config set-user`");
+    }
+}
