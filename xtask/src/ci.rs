@@ -1,0 +1,150 @@
+//! `cargo xtask ci`: exactly what continuous integration checks before it runs the tests.
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+
+use crate::chip::{self, BUILDS};
+use crate::image;
+use crate::process;
+use crate::project::{self, Project};
+use crate::toolchain;
+
+/// Crates that have to compile for a chip without an operating system and without atomics.
+const NO_STD_CRATES: [&str; 4] = ["obkmq-mqtt", "obkmq-config", "obkmq-broker", "obkmq-node"];
+/// The poorest instruction set that they meet: BK7231's.
+const NO_STD_TARGET: &str = "thumbv5te-none-eabi";
+/// What users with Windows run.
+const WINDOWS_CRATES: [&str; 2] = ["obkmq", "obkmq-host"];
+const WINDOWS_TARGET: &str = "x86_64-pc-windows-gnu";
+
+/// A check and its name in the summary.
+type Step = (&'static str, fn(&Project) -> Result<()>);
+
+const STEPS: [Step; 7] = [
+    ("format", format),
+    ("clippy", clippy),
+    ("documentation", documentation),
+    ("dependency policy", dependency_policy),
+    ("no_std crates for ARMv5TE", no_std_crates),
+    ("chip images and sizes", chip_images),
+    ("command line for Windows", windows),
+];
+
+/// Runs every check, also after one has failed, and ends with a table.
+pub(crate) fn run() -> Result<ExitCode> {
+    let project = Project::locate()?;
+    let mut outcomes: Vec<(&str, Duration, bool)> = Vec::new();
+    for (name, check) in STEPS {
+        println!("\n== {name}");
+        let start = Instant::now();
+        let passed = match check(&project) {
+            Ok(()) => true,
+            Err(error) => {
+                println!("error: {error:#}");
+                false
+            }
+        };
+        println!("== {name}: {} in {:.1} s", verdict(passed), start.elapsed().as_secs_f64());
+        outcomes.push((name, start.elapsed(), passed));
+    }
+
+    println!("\n{:<28} {:>8}  result", "check", "seconds");
+    for (name, duration, passed) in &outcomes {
+        println!("{name:<28} {:>8.1}  {}", duration.as_secs_f64(), verdict(*passed));
+    }
+    let all_passed = outcomes.iter().all(|(_, _, passed)| *passed);
+    Ok(if all_passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn verdict(passed: bool) -> &'static str {
+    if passed { "ok" } else { "FAILED" }
+}
+
+fn format(project: &Project) -> Result<()> {
+    process::run(project.cargo().args(["fmt", "--all", "--check"]))?;
+    process::run(project::cargo_in(&project.esp32_folder()).args(["fmt", "--check"]))
+}
+
+fn clippy(project: &Project) -> Result<()> {
+    process::run(project.cargo().args([
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ]))?;
+    for build in &BUILDS {
+        process::run(chip::cargo(project, build, "clippy", false)?.args(["--", "-D", "warnings"]))?;
+    }
+    Ok(())
+}
+
+fn documentation(project: &Project) -> Result<()> {
+    process::run(
+        project
+            .cargo()
+            .args(["doc", "--workspace", "--no-deps", "--locked"])
+            .env("RUSTDOCFLAGS", "-D warnings"),
+    )
+}
+
+/// Licences, banned crates, sources. The advisory database is left out: it is not a registry, and a check must not
+/// turn red overnight without a change.
+fn dependency_policy(project: &Project) -> Result<()> {
+    let deny = find_cargo_deny().context(
+        "cargo-deny is not installed\nNext: cargo install cargo-deny --locked (some three minutes on two cores)",
+    )?;
+    let config = project.root().join("deny.toml");
+    let manifests = [project.root().join("Cargo.toml"), project.esp32_folder().join("Cargo.toml")];
+    for manifest in manifests {
+        let mut command = Command::new(&deny);
+        command.arg("--locked").arg("--all-features").arg("--config").arg(&config);
+        command.arg("--manifest-path").arg(&manifest);
+        process::run(command.args(["check", "--hide-inclusion-graph", "bans", "licenses", "sources"]))?;
+    }
+    Ok(())
+}
+
+/// On the path, or where `.ci/run` keeps it.
+fn find_cargo_deny() -> Option<PathBuf> {
+    let file_name = format!("cargo-deny{}", std::env::consts::EXE_SUFFIX);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let cache = std::env::var_os("OBKMQ_CACHE")
+        .map(PathBuf::from)
+        .or_else(|| std::env::home_dir().map(|home| home.join(".cache/obkmq")));
+    std::env::split_paths(&path)
+        .chain(cache.map(|cache| cache.join("tools/bin")))
+        .map(|folder| folder.join(&file_name))
+        .find(|program| program.is_file())
+}
+
+fn no_std_crates(project: &Project) -> Result<()> {
+    toolchain::ensure_library_source(project)?;
+    let mut command = project.cargo();
+    command.args(["check", "--locked", "--target", NO_STD_TARGET, "-Zbuild-std=core,alloc", "--target-dir"]);
+    command.arg(project.build_std_target());
+    for name in NO_STD_CRATES {
+        command.args(["--package", name]);
+    }
+    // The standard library has to be compiled for this target, which a stable compiler does only when told so.
+    process::run(command.env("RUSTC_BOOTSTRAP", "1").env_remove("RUSTFLAGS"))
+}
+
+fn chip_images(project: &Project) -> Result<()> {
+    BUILDS.iter().try_for_each(|build| image::make(project, build, false))
+}
+
+fn windows(project: &Project) -> Result<()> {
+    toolchain::ensure_target(project, WINDOWS_TARGET)?;
+    let mut command = project.cargo();
+    command.args(["check", "--locked", "--target", WINDOWS_TARGET]);
+    for name in WINDOWS_CRATES {
+        command.args(["--package", name]);
+    }
+    process::run(&mut command)
+}

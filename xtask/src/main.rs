@@ -1,0 +1,45 @@
+//! What a developer of obkmq types: images, tests, checks, a demonstration. Nothing here is needed at run time.
+//!
+//! `cargo xtask` is an alias for this program. One verb, one file.
+#![forbid(unsafe_code)]
+
+mod chip;
+mod ci;
+mod demo;
+mod image;
+mod process;
+mod project;
+mod sizes;
+mod tally;
+mod test;
+mod toolchain;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Builds, tests and checks obkmq.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
+enum Verb {
+    Image(image::Arguments),
+    /// Run every test; ends with one line that counts them
+    Test,
+    /// Check everything that continuous integration checks before the tests
+    Ci,
+    /// Flash, provision and load-test a simulated board
+    Demo,
+}
+
+fn main() -> ExitCode {
+    let result = match Verb::parse() {
+        Verb::Image(arguments) => image::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Verb::Test => test::run(),
+        Verb::Ci => ci::run(),
+        Verb::Demo => demo::run(),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
