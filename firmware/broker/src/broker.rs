@@ -93,6 +93,9 @@ impl<V: Verifier> Broker<V> {
                 Err(_) => Full::Memory,
             }
         };
+        if full == Full::Memory {
+            core.forget_absent();
+        }
         core.counters.refused += 1;
         core.log(Event::Refused {
             peer,

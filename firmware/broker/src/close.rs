@@ -70,8 +70,10 @@ impl Core {
         self.drop_outbox(link);
         self.memory.release(core::mem::take(&mut self.links[link].partial));
         self.want(link, Want::Close);
-        self.sessions.get_mut(session).link = None;
-        if self.sessions.get(session).clean {
+        let entry = self.sessions.get_mut(session);
+        entry.link = None;
+        entry.left_at = self.now;
+        if entry.clean {
             self.end_session(session);
         }
         if let Some((will, qos, retain)) = self.take_will(link) {
@@ -121,6 +123,14 @@ impl Core {
             }
         }
         self.sessions.remove(&mut self.memory, session);
+    }
+
+    /// Ends the session of the client that has been away for longest, where a client that is there finds no memory: its
+    /// next try may find some. MQTT 3.1.1 lets sessions wait for ever, and enough of them would keep everybody out as long.
+    pub(crate) fn forget_absent(&mut self) {
+        if let Some(session) = self.sessions.longest_absent() {
+            self.end_session(session);
+        }
     }
 
     /// Moves the messages of QoS 1 that an ending link has not sent behind those it has: the next link sends them all,

@@ -132,6 +132,7 @@ impl Core {
             if let Some((will, ..)) = self.take_will(link) {
                 self.messages.release(&mut self.memory, will);
             }
+            self.forget_absent();
             let refusal = (ConnectReturnCode::ServerUnavailable, RefusedReason::OutOfMemory);
             self.refuse_connect(link, connect, refusal);
         }
@@ -176,7 +177,15 @@ impl Core {
         self.reserve_answer()?;
         let session = match stored {
             Some(session) => session,
-            None => self.sessions.insert(&mut self.memory, client_id, connect.clean_session, user)?,
+            None => {
+                let insert = |core: &mut Core| {
+                    core.sessions.insert(&mut core.memory, client_id, connect.clean_session, user)
+                };
+                insert(self).or_else(|OutOfMemory| {
+                    self.forget_absent();
+                    insert(self)
+                })?
+            }
         };
         self.begin(link, session, connect, stored.is_some());
         Ok(())

@@ -25,6 +25,9 @@
 //! Where a QoS 1 message finds its receiver's queue full, it is dropped for that receiver and counted
 //! ([`Drops::queue_full`]): MQTT 3.1.1 has no way to refuse it. Where there is no memory to store a message above QoS 0
 //! at all, its sender's link is paused, and closed after [`Limits::stall_timeout_ms`].
+//!
+//! A session outlives its link for as long as there is memory: where a new client finds none, the session of the client
+//! that has been away for longest is given up.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_macros))]

@@ -142,7 +142,8 @@ impl Core {
 
     /// Queues a message for a receiver, at the QoS that its subscription and the message allow.
     ///
-    /// Replayed messages are exempt from the quotas, since the store holds them anyway.
+    /// Replayed messages are exempt from the quotas, since the store holds them anyway: the whole of it may wait beside
+    /// the queue. Who asks for it again and again without reading does not get more.
     pub(crate) fn deliver(
         &mut self,
         session: Handle<Session>,
@@ -154,16 +155,19 @@ impl Core {
         let limits = &self.policy.limits;
         let bytes = self.messages.get(message).bytes();
         let link = self.sessions.get(session).link;
-        let is_full = |messages: u32, held: u32| {
-            !exempt
-                && (messages >= limits.max_queued_messages
-                    // One message fits always, however large it is.
-                    || messages > 0 && held.saturating_add(bytes) > limits.max_queued_bytes)
+        let is_full = |messages: u32, held: u32, replays: u32| {
+            if exempt {
+                return replays >= limits.max_retained.saturating_add(limits.max_queued_messages);
+            }
+            messages >= limits.max_queued_messages
+                // One message fits always, however large it is.
+                || messages > 0 && held.saturating_add(bytes) > limits.max_queued_bytes
         };
         let (kind, purpose) = match (qos, link) {
             (QoS::AtMostOnce, None) => return,
             (QoS::AtMostOnce, Some(link)) => {
-                if is_full(self.links[link].wire_messages, self.links[link].wire_bytes) {
+                let entry = &self.links[link];
+                if is_full(entry.wire_messages, entry.wire_bytes, entry.replies) {
                     self.counters.drops.slow_reader += 1;
                     return;
                 }
@@ -172,7 +176,7 @@ impl Core {
             _ => {
                 let entry = self.sessions.get(session);
                 let waits = !entry.waiting.is_empty() || !self.may_promote(session);
-                if waits && is_full(entry.waiting_count, entry.waiting_bytes) {
+                if waits && is_full(entry.waiting_count, entry.waiting_bytes, entry.waiting_replays) {
                     self.counters.drops.queue_full += 1;
                     return;
                 }
@@ -197,8 +201,12 @@ impl Core {
             _ => {
                 let entry = self.sessions.get_mut(session);
                 entry.waiting.push_back(&mut self.deliveries, record);
-                entry.waiting_count = entry.waiting_count.saturating_add(1);
-                entry.waiting_bytes = entry.waiting_bytes.saturating_add(bytes);
+                if exempt {
+                    entry.waiting_replays = entry.waiting_replays.saturating_add(1);
+                } else {
+                    entry.waiting_count = entry.waiting_count.saturating_add(1);
+                    entry.waiting_bytes = entry.waiting_bytes.saturating_add(bytes);
+                }
                 self.promote(session);
             }
         }
@@ -215,21 +223,44 @@ impl Core {
     /// Moves waiting messages into the outbox, as many as the client's window and the outbox allow.
     pub(crate) fn promote(&mut self, session: Handle<Session>) {
         while self.may_promote(session) {
+            let oldest = self.oldest_under_way(session);
             let entry = self.sessions.get_mut(session);
             let Some(link) = entry.link else { return };
             if entry.waiting.is_empty() {
                 return;
             }
-            let oldest = entry.inflight.head().and_then(|record| self.deliveries[record].packet_id);
             let Some(id) = entry.take_packet_id(oldest) else { return };
             let Some(record) = entry.waiting.pop_front(&mut self.deliveries) else { return };
             entry.inflight_count += 1;
-            entry.waiting_count = entry.waiting_count.saturating_sub(1);
             let delivery = &mut self.deliveries[record];
             delivery.packet_id = Some(id);
-            entry.waiting_bytes = entry.waiting_bytes.saturating_sub(bytes_of(delivery, &self.messages));
+            if delivery.is_reply() {
+                entry.waiting_replays = entry.waiting_replays.saturating_sub(1);
+            } else {
+                entry.waiting_count = entry.waiting_count.saturating_sub(1);
+                entry.waiting_bytes = entry.waiting_bytes.saturating_sub(bytes_of(delivery, &self.messages));
+            }
             self.push(link, record);
         }
+    }
+
+    /// The packet identifier of the oldest message of QoS 1 that has one: right after a reconnection all of them stand
+    /// in the outbox again.
+    fn oldest_under_way(&self, session: Handle<Session>) -> Option<PacketId> {
+        let entry = self.sessions.get(session);
+        if entry.inflight_count == 0 {
+            return None;
+        }
+        let link = entry.link.map(|link| &self.links[link]);
+        let mut cursor = entry.inflight.head().or_else(|| link.and_then(|link| link.wire.head()));
+        while let Some(record) = cursor {
+            let delivery = &self.deliveries[record];
+            if delivery.kind == Kind::PublishQoS1 {
+                return delivery.packet_id;
+            }
+            cursor = delivery.next;
+        }
+        None
     }
 
     /// Sends again what the session's former links have sent without an answer \[MQTT-4.4.0-1\], then what waits.

@@ -47,12 +47,16 @@ impl Core {
             if entry.state == State::Verifying || entry.pause.is_some() {
                 break;
             }
-            if entry.replies >= u32::from(self.policy.limits.max_replies) {
+            // At least one, or nothing would be in the outbox whose departure ends the pause.
+            if entry.replies >= u32::from(self.policy.limits.max_replies.max(1)) {
                 self.links[link].pause = Some(Pause::Replies);
                 break;
             }
             match self.step(link, rest) {
-                Ok(Step::Took(count)) => taken += count,
+                Ok(Step::Took(count)) => {
+                    taken += count;
+                    self.links[link].stalled_at = None;
+                }
                 Ok(Step::NoMemory) => {
                     self.stall(link);
                     break;
@@ -196,9 +200,7 @@ impl Core {
             }
         };
         if outcome == Outcome::Done {
-            let entry = &mut self.links[link];
-            entry.received_at = self.now;
-            entry.stalled_at = None;
+            self.links[link].received_at = self.now;
         }
         Ok(outcome)
     }

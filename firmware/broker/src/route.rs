@@ -80,7 +80,8 @@ impl Core {
                 self.counters.drops.out_of_memory += receivers.count as u64;
             }
         }
-        if retain && !self.retain(former, stored, keep) {
+        // What is kept already stays, even if nobody could be sent it.
+        if retain && same.is_none() && !self.retain(former, stored, keep) {
             self.not_kept(LogText::from_bytes(topic));
         }
         if let Some(stored) = stored {

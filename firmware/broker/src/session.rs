@@ -12,6 +12,7 @@ use crate::hash::Hasher;
 use crate::link::Link;
 use crate::memory::{Memory, OutOfMemory, Purpose, insert_reserved, push_reserved};
 use crate::slab::{Handle, Slab};
+use crate::time::Moment;
 use crate::tree::Subscriptions;
 use crate::verifier::UserId;
 
@@ -21,6 +22,8 @@ pub(crate) struct Session {
     pub(crate) client_id: Box<[u8]>,
     /// The link that speaks for the client, while there is one.
     pub(crate) link: Option<Handle<Link>>,
+    /// Since when there is none.
+    pub(crate) left_at: Moment,
     pub(crate) user: Option<UserId>,
     pub(crate) subscriptions: Subscriptions,
     pub(crate) subscription_count: u32,
@@ -33,6 +36,8 @@ pub(crate) struct Session {
     pub(crate) waiting: List,
     pub(crate) waiting_count: u32,
     pub(crate) waiting_bytes: u32,
+    /// Replayed messages among them, which the two above leave out.
+    pub(crate) waiting_replays: u32,
     /// Messages of QoS 2 from this client that it has not released; each was routed once.
     pub(crate) inbound: Vec<PacketId>,
     next_packet_id: PacketId,
@@ -115,6 +120,7 @@ impl Sessions {
         let session = Session {
             client_id,
             link: None,
+            left_at: Moment::default(),
             user,
             subscriptions: None,
             subscription_count: 0,
@@ -123,6 +129,7 @@ impl Sessions {
             waiting: List::default(),
             waiting_count: 0,
             waiting_bytes: 0,
+            waiting_replays: 0,
             inbound: Vec::new(),
             next_packet_id: PacketId::FIRST,
             clean,
@@ -152,6 +159,12 @@ impl Sessions {
 
     pub(crate) fn get_mut(&mut self, handle: Handle<Session>) -> &mut Session {
         &mut self.slab[handle]
+    }
+
+    /// The session whose client has been away for longest.
+    pub(crate) fn longest_absent(&self) -> Option<Handle<Session>> {
+        let is_absent = |&session: &Handle<Session>| self.slab[session].link.is_none();
+        self.slab.handles().filter(is_absent).min_by_key(|&session| self.slab[session].left_at)
     }
 
     /// Makes every [`Session::mark`] older than the first.

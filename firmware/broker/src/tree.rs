@@ -38,6 +38,7 @@ pub(crate) struct Subscription {
     next_in_node: Option<Handle<Subscription>>,
     previous_in_node: Option<Handle<Subscription>>,
     next_in_session: Option<Handle<Subscription>>,
+    previous_in_session: Option<Handle<Subscription>>,
     qos: QoS,
     ending: Ending,
 }
@@ -116,6 +117,7 @@ impl Tree {
             next_in_node,
             previous_in_node: None,
             next_in_session: *list,
+            previous_in_session: None,
             qos,
             ending,
         };
@@ -124,6 +126,9 @@ impl Tree {
             self.subscriptions[next].previous_in_node = Some(handle);
         }
         self.nodes[node].subscribers[ending as usize] = Some(handle);
+        if let Some(next) = *list {
+            self.subscriptions[next].previous_in_session = Some(handle);
+        }
         *list = Some(handle);
         Ok(true)
     }
@@ -326,18 +331,14 @@ impl Tree {
     }
 
     fn remove_from_session(&mut self, subscription: Handle<Subscription>, list: &mut Subscriptions) {
-        let next = self.subscriptions[subscription].next_in_session;
-        if *list == Some(subscription) {
-            *list = next;
-            return;
+        let Subscription { next_in_session: next, previous_in_session: previous, .. } =
+            self.subscriptions[subscription];
+        if let Some(next) = next {
+            self.subscriptions[next].previous_in_session = previous;
         }
-        let mut cursor = *list;
-        while let Some(entry) = cursor {
-            cursor = self.subscriptions[entry].next_in_session;
-            if cursor == Some(subscription) {
-                self.subscriptions[entry].next_in_session = next;
-                return;
-            }
+        match previous {
+            Some(previous) => self.subscriptions[previous].next_in_session = next,
+            None => *list = next,
         }
     }
 

@@ -214,3 +214,91 @@ fn new_connections_are_refused_first() {
         assert!(network.is_alive(client));
     }
 }
+
+#[test]
+fn a_pause_ends_even_where_no_answers_are_allowed_to_wait() {
+    let mut network = Network::with_limits(|limits| limits.max_replies = 0);
+    let client = network.connect("c");
+    for _ in 0..3 {
+        assert!(network.is_alive(client));
+    }
+}
+
+#[test]
+fn asking_for_the_store_again_and_again_without_reading_has_an_end() {
+    for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
+        let mut network = Network::with_limits(|limits| {
+            limits.max_retained = 20;
+            limits.max_queued_messages = 10;
+            limits.inflight_window = 2;
+        });
+        let [sender, reader] = ["s", "r"].map(|name| network.connect(name));
+        for number in 0..20 {
+            let topic = format!("a/{number}");
+            network.send(sender, &publish_qos_retained(&topic, "x", QoS::AtLeastOnce, number + 1));
+        }
+        network.client(reader).blocked = true;
+        network.subscribe(reader, &[("#", qos); 50]);
+        network.client(reader).blocked = false;
+        network.run();
+        let mut received = network.read(reader).len() - 1;
+        for number in 1..=1000 {
+            network.ack(reader, AckKind::PubAck, number);
+            received += network.read(reader).len();
+        }
+        assert!((20..=32).contains(&received), "{received}");
+        assert!(network.is_alive(reader));
+    }
+}
+
+#[test]
+fn a_replay_takes_no_room_from_live_messages() {
+    let mut network = Network::with_limits(|limits| {
+        limits.max_queued_messages = 2;
+        limits.inflight_window = 1;
+    });
+    let [sender, reader] = ["s", "r"].map(|name| network.connect(name));
+    for number in 1..=5 {
+        let topic = format!("a/{number}");
+        network.send(sender, &publish_qos_retained(&topic, "kept", QoS::AtLeastOnce, number));
+    }
+    network.subscribe(reader, &[("#", QoS::AtLeastOnce)]);
+    for number in 6..=7 {
+        network.send(sender, &publish_qos("b", "live", QoS::AtLeastOnce, number));
+    }
+    assert_eq!(network.broker.statistics().drops.queue_full, 0);
+    let mut received = network.read(reader);
+    for number in 1..=7 {
+        network.ack(reader, AckKind::PubAck, number);
+        received.extend(network.read(reader));
+    }
+    assert_eq!(received.iter().filter(|packet| packet.starts_with("b=live")).count(), 2);
+}
+
+#[test]
+fn a_sender_that_found_memory_again_is_not_closed_for_want_of_it() {
+    let mut network = Network::with_limits(|limits| {
+        limits.event_queue = 4;
+        limits.memory_bytes = 24_000;
+        limits.max_packet_bytes = 24_000;
+        limits.stall_timeout_ms = 3_000;
+    });
+    network.pieces.0 = 500;
+    let [sender, slow] = ["sender", "slow"].map(|name| network.connect(name));
+    network.subscribed(slow, "#", QoS::AtLeastOnce);
+    network.client(slow).blocked = true;
+    let payload = "x".repeat(1000);
+    for number in 1..=10 {
+        network.send(slow, &publish_qos("a", &payload, QoS::AtLeastOnce, number));
+    }
+    // The first part of a large message finds no memory until the receiver reads; the last part takes its time.
+    let large = encode(&publish_qos("b", &"y".repeat(16_000), QoS::AtLeastOnce, 1));
+    network.send_bytes(sender, &large[..12_000]);
+    network.client(slow).blocked = false;
+    for number in 1..=10 {
+        network.ack(slow, AckKind::PubAck, number);
+        network.advance_millis(100);
+    }
+    network.advance_millis(5_000);
+    assert!(!network.client(sender).closed);
+}

@@ -350,6 +350,16 @@ pub(crate) fn publish_retained<'a>(topic: &'a str, payload: &'a str) -> Packet<'
     Packet::Publish(Publish { retain: true, ..publish_fields(topic, payload.as_bytes()) })
 }
 
+pub(crate) fn publish_qos_retained<'a>(
+    topic: &'a str,
+    payload: &'a str,
+    qos: QoS,
+    number: u16,
+) -> Packet<'a> {
+    let fields = publish_fields(topic, payload.as_bytes());
+    Packet::Publish(Publish { qos, retain: true, packet_id: Some(id(number)), ..fields })
+}
+
 pub(crate) fn encode(packet: &Packet<'_>) -> Vec<u8> {
     let mut count = obkmq_mqtt::Count::default();
     packet.encode(Version::V3_1_1, &mut count).unwrap();

@@ -131,3 +131,26 @@ fn a_retained_message_that_does_not_fit_takes_the_old_one_with_it() {
     assert_eq!(network.broker.retained("a"), None);
     assert_eq!(network.broker.statistics().drops.retained_not_kept, 1);
 }
+
+#[test]
+fn a_message_that_is_kept_already_stays_when_nobody_can_be_sent_it_again() {
+    let mut network = Network::with_limits(|limits| {
+        limits.event_queue = 4;
+        limits.memory_bytes = 20_000;
+        limits.max_queued_bytes = 1 << 20;
+    });
+    let [sender, slow] = ["s", "r"].map(|name| network.connect(name));
+    network.send(sender, &publish_retained("state", "on"));
+    network.subscribe(slow, &[("#", QoS::AtLeastOnce)]);
+    network.client(slow).blocked = true;
+    // Small messages, so that in the end not even a delivery record fits.
+    for number in 0..2000 {
+        let payload = format!("{number}");
+        let _ = network.broker.publish(network.now, "x", payload.as_bytes(), QoS::AtLeastOnce, false);
+    }
+    for _ in 0..100 {
+        network.send(sender, &publish_retained("state", "on"));
+    }
+    assert!(network.broker.statistics().drops.out_of_memory > 0);
+    assert!(network.broker.retained("state").is_some());
+}

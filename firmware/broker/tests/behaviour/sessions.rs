@@ -140,3 +140,67 @@ fn a_wrong_password_takes_nothing_over() {
     network.send(thief, &login("c", "alice", "wrong"));
     assert!(network.is_alive(client));
 }
+
+#[test]
+fn clients_that_never_come_back_do_not_keep_others_out() {
+    let mut network = Network::with_limits(|limits| {
+        limits.event_queue = 4;
+        limits.memory_bytes = 20_000;
+    });
+    let mut admitted = 0;
+    for number in 0..300 {
+        let Ok(client) = network.try_open(LOOPBACK) else { continue };
+        let name = format!("client-{number:050}");
+        network.send(client, &Packet::Connect(Connect { clean_session: false, ..connect_fields(&name) }));
+        if network.read(client) == ["CONNACK 0"] {
+            admitted += 1;
+        }
+        network.cut(client);
+        network.advance_millis(100);
+    }
+    assert!(admitted > 200, "{admitted}");
+    // The one who left last is still known.
+    let (_, present) = network.connect_persistent(&format!("client-{:050}", 298));
+    assert!(present || network.connect_persistent(&format!("client-{:050}", 299)).1);
+}
+
+#[test]
+fn mqtt_2_3_1_2_a_message_sent_again_keeps_its_identifier_for_itself() {
+    let mut network = Network::with_limits(|limits| limits.inflight_window = 2);
+    let (receiver, _) = network.connect_persistent("r");
+    network.subscribed(receiver, "a", QoS::AtLeastOnce);
+    let publish = |network: &mut Network| {
+        network.broker.publish(network.now, "a", b"x", QoS::AtLeastOnce, false).unwrap();
+        network.run();
+    };
+    // The first is never acknowledged, all the others are, until its identifier would come again.
+    publish(&mut network);
+    for number in 2..=u16::MAX {
+        publish(&mut network);
+        network.ack(receiver, AckKind::PubAck, number);
+    }
+    publish(&mut network);
+    assert_eq!(network.read(receiver).len(), usize::from(u16::MAX));
+    network.cut(receiver);
+    let (receiver, present) = network.connect_persistent("r");
+    assert!(present);
+    assert_eq!(network.read(receiver), ["a=x q1 id1 dup"]);
+    network.ack(receiver, AckKind::PubAck, 1);
+    assert_eq!(network.read(receiver), ["a=x q1 id1"]);
+}
+
+#[test]
+fn what_waits_for_an_absent_client_does_not_keep_everybody_out() {
+    let mut network = Network::with_limits(|limits| {
+        limits.event_queue = 4;
+        limits.memory_bytes = 20_000;
+    });
+    let (absent, _) = network.connect_persistent("absent");
+    network.subscribed(absent, "a", QoS::AtLeastOnce);
+    network.cut(absent);
+    for _ in 0..20 {
+        let _ = network.broker.publish(network.now, "a", &[b'x'; 1000], QoS::AtLeastOnce, false);
+    }
+    assert!(network.try_open(LOOPBACK).is_err());
+    network.connect("present");
+}

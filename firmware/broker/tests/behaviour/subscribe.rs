@@ -1,6 +1,7 @@
 //! SUBSCRIBE and UNSUBSCRIBE.
 
 use obkmq_broker::QoS;
+use obkmq_mqtt::{Filters, Packet, TopicFilter, Unsubscribe};
 
 use crate::network::*;
 
@@ -95,4 +96,19 @@ fn subscriptions_end_with_a_clean_session() {
     network.cut(client);
     let statistics = network.broker.statistics();
     assert_eq!((statistics.subscriptions, statistics.sessions), (0, 0));
+}
+
+#[test]
+fn unsubscribing_in_the_order_of_subscribing_does_not_search() {
+    let mut network = Network::new();
+    let client = network.connect("c");
+    let filters: Vec<_> = (0..50_000).map(|number| format!("{number}")).collect();
+    // A search through what is left would take a thousand million steps.
+    let list: Vec<_> = filters.iter().map(|filter| (filter.as_str(), QoS::AtMostOnce)).collect();
+    network.subscribe(client, &list);
+    let list: Vec<_> = filters.iter().map(|filter| TopicFilter::new(filter).unwrap()).collect();
+    let filters = Filters::new(&list);
+    network.send(client, &Packet::Unsubscribe(Unsubscribe { packet_id: id(101), filters }));
+    assert_eq!(network.broker.statistics().subscriptions, 0);
+    assert!(network.is_alive(client));
 }
