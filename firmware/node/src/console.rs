@@ -19,6 +19,9 @@ use crate::limits::{CONSOLE_INPUT_BYTES, HASH_ITERATIONS_PER_TURN};
 use crate::node::Node;
 use crate::output::Output;
 
+/// Stands for lost input. No UTF-8 text has this byte, so that no line around the gap is read.
+const GAP: u8 = 0xFF;
+
 /// Who waits for an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asker {
@@ -74,12 +77,22 @@ pub(crate) struct Console {
 }
 
 impl Console {
-    /// Takes what came in. What finds no room is lost: its line fails its check and is sent again.
+    /// Takes what came in. What finds no room is lost, and [`GAP`] stands in its place: its line is refused, also one
+    /// that was typed and has no checksum.
     pub(crate) fn receive(&mut self, bytes: &[u8]) {
         let room = CONSOLE_INPUT_BYTES.saturating_sub(self.input.len());
-        let bytes = bytes.get(..bytes.len().min(room)).unwrap_or_default();
-        if self.input.try_reserve(bytes.len()).is_ok() {
-            self.input.extend(bytes);
+        let taken = bytes.get(..bytes.len().min(room)).unwrap_or_default();
+        let taken = if self.input.try_reserve(taken.len().saturating_add(1)).is_ok() { taken } else { &[] };
+        self.input.extend(taken);
+        if taken.len() < bytes.len() && self.input.back() != Some(&GAP) {
+            if self.input.len() < self.input.capacity() {
+                self.input.push_back(GAP);
+            } else if let Some(last) = self.input.back_mut() {
+                *last = GAP;
+            } else {
+                // No heap for a single byte: only the beginning of a line can be left to spoil.
+                let _ = self.lines.push(GAP);
+            }
         }
     }
 

@@ -3,6 +3,8 @@
 //! The broker keeps one mark a topic, however often it changes. It is asked for the next change only when a write is due,
 //! so a topic that changes a hundred times between two writes costs one.
 
+use alloc::string::String;
+use alloc::vec::Vec;
 use core::ops::Range;
 
 use embedded_storage::nor_flash::MultiwriteNorFlash;
@@ -10,7 +12,9 @@ use obkmq_broker::{Broker, Change, Instant};
 use obkmq_config::settings::Settings;
 use obkmq_mqtt::{TopicFilter, TopicName, matches};
 
-use crate::limits::{CHANGES_PER_TURN, RETAINED_FULL_PAUSE_US, RETAINED_WRITE_INTERVAL_US};
+use crate::limits::{
+    CHANGES_PER_TURN, RETAINED_FULL_PAUSE_US, RETAINED_UNWANTED_KEPT, RETAINED_WRITE_INTERVAL_US,
+};
 use crate::storage::{RetainedStore, StorageError};
 use crate::verifier::Accounts;
 
@@ -21,6 +25,20 @@ pub(crate) struct Journal {
     next_write: Instant,
     /// Something happened since the broker last said that nothing has changed.
     traffic: bool,
+    /// Stored topics that the settings do not name any more. Left alone, they would come back with what was true long
+    /// ago when the settings name them again.
+    unwanted: Vec<String>,
+}
+
+/// What one step of writing has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// There is nothing to write.
+    Idle,
+    /// Nothing was written in this turn, but there may be something in the next.
+    Skipped,
+    /// Flash was written, or could not be.
+    Attempted(Result<(), StorageError>),
 }
 
 /// What a restart has brought back.
@@ -30,27 +48,70 @@ pub(crate) struct Restored {
     pub(crate) unreadable: u32,
     /// Messages for which the broker had no memory.
     pub(crate) not_kept: u32,
+    /// The region could not be read to its end and was erased. What was read is written again.
+    pub(crate) erased: bool,
 }
 
 impl Journal {
     pub(crate) fn new(range: Range<u32>) -> Self {
-        Self { store: RetainedStore::new(range), next_write: Instant::from_micros(0), traffic: false }
+        Self {
+            store: RetainedStore::new(range),
+            next_write: Instant::from_micros(0),
+            traffic: false,
+            unwanted: Vec::new(),
+        }
     }
 
     /// Hands the stored messages that are still to be kept to the broker.
     pub(crate) fn restore<F: MultiwriteNorFlash>(
-        &self,
+        &mut self,
         broker: &mut Broker<Accounts>,
         flash: &mut F,
         settings: &Settings,
+        now: Instant,
     ) -> Result<Restored, StorageError> {
         let mut not_kept = 0_u32;
-        let unreadable = self.store.load(flash, |topic, payload, qos| {
-            if is_kept(settings, topic) && broker.restore_retained(topic, payload, qos).is_err() {
+        let unwanted = &mut self.unwanted;
+        let loaded = self.store.load(flash, |topic, payload, qos| {
+            if !is_kept(settings, topic) {
+                note_unwanted(unwanted, topic);
+            } else if broker.restore_retained(topic, payload, qos).is_err() {
                 not_kept = not_kept.saturating_add(1);
             }
+        });
+        self.traffic = true;
+        match loaded {
+            Ok(unreadable) => Ok(Restored { unreadable, not_kept, erased: false }),
+            // No write would succeed either: without this the region would be lost for ever.
+            Err(StorageError::Damaged | StorageError::TooBig) => {
+                // It fails at the same place as before. What comes until then is published, and so written again.
+                let _ = self.store.load(flash, |topic, payload, qos| {
+                    if is_kept(settings, topic) {
+                        let _ = broker.publish(now, topic, payload, qos, true);
+                    }
+                });
+                self.unwanted.clear();
+                self.store.erase(flash)?;
+                Ok(Restored { unreadable: 0, not_kept, erased: true })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Looks for stored messages that the settings do not name any more; they are removed one after the other.
+    pub(crate) fn sweep<F: MultiwriteNorFlash>(
+        &mut self,
+        flash: &mut F,
+        settings: &Settings,
+    ) -> Result<(), StorageError> {
+        self.traffic = true;
+        let unwanted = &mut self.unwanted;
+        self.store.load(flash, |topic, _, _| {
+            if !is_kept(settings, topic) {
+                note_unwanted(unwanted, topic);
+            }
         })?;
-        Ok(Restored { unreadable, not_kept })
+        Ok(())
     }
 
     /// A retained message may have changed.
@@ -72,29 +133,51 @@ impl Journal {
         self.next_write = Instant::from_micros(now.as_micros().saturating_add(pause_us));
     }
 
-    /// Looks for a change that is to be kept and stores it; `None` if there was none in this turn.
+    /// Looks for a change that is to be kept and stores it.
+    ///
+    /// Where there is no room for a message, the one before it is forgotten too: after a power cut none is better than
+    /// one that was true once.
     pub(crate) fn store_next<F: MultiwriteNorFlash>(
         &mut self,
         broker: &mut Broker<Accounts>,
         flash: &mut F,
         settings: &Settings,
-    ) -> Option<Result<(), StorageError>> {
+    ) -> Step {
+        if let Some(topic) = self.unwanted.pop() {
+            if is_kept(settings, &topic) {
+                return Step::Skipped;
+            }
+            return Step::Attempted(self.store.clear(flash, &topic));
+        }
         for _ in 0..CHANGES_PER_TURN {
             let Some(change) = broker.next_change() else {
                 self.traffic = false;
-                return None;
+                return Step::Idle;
             };
             if !is_kept(settings, change.topic()) {
                 continue;
             }
-            return Some(match change {
+            return Step::Attempted(match change {
                 Change::RetainedSet { topic, retained } => {
-                    self.store.set(flash, topic, retained.payload, retained.qos)
+                    let result = self.store.set(flash, topic, retained.payload, retained.qos);
+                    if matches!(result, Err(StorageError::TooBig | StorageError::Full)) {
+                        self.store.clear(flash, topic).and(result)
+                    } else {
+                        result
+                    }
                 }
                 Change::RetainedCleared { topic } => self.store.clear(flash, topic),
             });
         }
-        None
+        Step::Skipped
+    }
+}
+
+/// Notes a stored topic for removal. One that finds no room is noted at the next boot.
+fn note_unwanted(unwanted: &mut Vec<String>, topic: &str) {
+    let is_known = unwanted.iter().any(|known| known == topic);
+    if !is_known && unwanted.len() < RETAINED_UNWANTED_KEPT && unwanted.try_reserve(1).is_ok() {
+        unwanted.push(topic.into());
     }
 }
 

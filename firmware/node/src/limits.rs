@@ -12,7 +12,7 @@ pub(crate) const CONSOLE_LOG_BYTES: usize = 2048;
 pub(crate) const CONSOLE_OUTPUT_BYTES: usize = CONSOLE_LOG_BYTES + 12 * 1024;
 
 /// Console input that waits while a command is at work (hashing a password takes a quarter of a second), in bytes.
-/// What does not fit is lost; its line then fails its CRC and is sent again.
+/// What does not fit is lost; its line is then refused, and a program sends it again.
 pub(crate) const CONSOLE_INPUT_BYTES: usize = 1024;
 
 /// Refused connections kept for `refused` and `info`.
@@ -30,3 +30,7 @@ pub(crate) const RETAINED_FULL_PAUSE_US: u64 = 60_000_000;
 
 /// Changes looked at in one turn when most of them are not to be kept in flash.
 pub(crate) const CHANGES_PER_TURN: usize = 32;
+
+/// Stored retained messages noted for removal after the settings have ceased to name them; the others' turn comes at the
+/// next boot.
+pub(crate) const RETAINED_UNWANTED_KEPT: usize = 64;

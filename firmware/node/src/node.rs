@@ -9,7 +9,7 @@ use obkmq_config::settings::{self, LogLevel, SettingError, Settings};
 
 use crate::board::{Action, Board, Identity, Regions};
 use crate::console::Console;
-use crate::journal::Journal;
+use crate::journal::{Journal, Step};
 use crate::report::{self, Refused};
 use crate::storage::{Loaded, SettingsStore, StorageError};
 use crate::verifier::Accounts;
@@ -105,8 +105,14 @@ impl<B: Board> Node<B> {
                 Settings::default()
             }
         };
-        let restored = self.journal.restore(&mut self.broker, self.board.flash(), &settings);
+        let restored = self.journal.restore(&mut self.broker, self.board.flash(), &settings, self.now);
         match restored {
+            Ok(report) if report.erased => self.log(
+                LogLevel::Error,
+                format_args!(
+                    "the stored retained messages are damaged; those that can be read are stored anew"
+                ),
+            ),
             Ok(report) if report.unreadable > 0 => self.log(
                 LogLevel::Error,
                 format_args!("{} stored retained messages cannot be read", report.unreadable),
@@ -122,6 +128,7 @@ impl<B: Board> Node<B> {
                 self.log(LogLevel::Error, format_args!("retained messages cannot be read: {error}"))
             }
         }
+        self.settings = settings.clone();
         self.apply(settings);
         if self.locked {
             self.actions.clear();
@@ -149,6 +156,11 @@ impl<B: Board> Node<B> {
             settings::Anonymous::Always => Anonymous::Always,
         };
         self.broker.set_policy(Policy { anonymous, limits });
+        if !self.settings.retain_persist().eq(settings.retain_persist())
+            && let Err(error) = self.journal.sweep(self.board.flash(), &settings)
+        {
+            self.log(LogLevel::Error, format_args!("retained messages cannot be read: {error}"));
+        }
         self.settings = settings;
         self.actions.push_back(Action::Listen { port: self.settings.mqtt_port() });
     }
@@ -228,6 +240,11 @@ impl<B: Board> Node<B> {
         self.console.output.written(bytes);
     }
 
+    /// Says on the log what the board could not do.
+    pub fn log_error(&mut self, text: core::fmt::Arguments<'_>) {
+        self.log(LogLevel::Error, text);
+    }
+
     /// Does what is due, in a bounded turn, and says when it wants to be called again at the latest.
     pub fn poll(&mut self, now: Instant) -> Option<Instant> {
         self.now = now;
@@ -238,14 +255,25 @@ impl<B: Board> Node<B> {
         [broker, console, journal].into_iter().flatten().min()
     }
 
-    /// Stores at once what waits to be stored: before a reset or the end of the process.
+    /// Stores at once what waits to be stored: before a reset or the end of the process. It gives up where the next
+    /// message would fare no better.
     pub fn flush(&mut self) {
-        while let Some(result) = self.journal.store_next(&mut self.broker, self.board.flash(), &self.settings)
-        {
-            if let Err(error) = result {
-                self.log(LogLevel::Error, format_args!("a retained message could not be stored: {error}"));
+        loop {
+            match self.journal.store_next(&mut self.broker, self.board.flash(), &self.settings) {
+                Step::Idle => return,
+                Step::Skipped | Step::Attempted(Ok(())) => {}
+                Step::Attempted(Err(error)) => {
+                    self.log_not_stored(error);
+                    if error != StorageError::TooBig {
+                        return;
+                    }
+                }
             }
         }
+    }
+
+    fn log_not_stored(&mut self, error: StorageError) {
+        self.log(LogLevel::Error, format_args!("a retained message could not be stored: {error}"));
     }
 
     fn poll_journal(&mut self) -> Option<Instant> {
@@ -254,17 +282,15 @@ impl<B: Board> Node<B> {
             return Some(due);
         }
         match self.journal.store_next(&mut self.broker, self.board.flash(), &self.settings) {
-            Some(result) => {
+            Step::Attempted(result) => {
                 self.journal.attempted(self.now, result);
                 if let Err(error) = result {
-                    self.log(
-                        LogLevel::Error,
-                        format_args!("a retained message could not be stored: {error}"),
-                    );
+                    self.log_not_stored(error);
                 }
                 self.journal.due()
             }
-            None => None,
+            Step::Skipped => Some(self.now),
+            Step::Idle => None,
         }
     }
 

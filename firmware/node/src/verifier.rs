@@ -66,6 +66,10 @@ impl Accounts {
         }
         for user in settings.users() {
             if kept.iter().all(|account| account.name != user.name()) {
+                // The numbers come round again after 65,536 new passwords.
+                while kept.iter().any(|account| account.id == UserId(self.next_id)) {
+                    self.next_id = self.next_id.wrapping_add(1);
+                }
                 let id = UserId(self.next_id);
                 self.next_id = self.next_id.wrapping_add(1);
                 kept.push(Account {
@@ -139,5 +143,30 @@ impl Verifier for Accounts {
                 Verdict::Refused
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use obkmq_config::password::{HASH_BYTES, SALT_BYTES};
+
+    use super::*;
+
+    fn hash(byte: u8) -> PasswordHash {
+        PasswordHash::decoy([byte; SALT_BYTES], [byte; HASH_BYTES])
+    }
+
+    #[test]
+    fn a_number_that_comes_round_again_is_not_given_to_a_second_user() {
+        let mut accounts = Accounts::new([0; 32], hash(0));
+        let mut settings = Settings::default();
+        settings.set_user("ann", hash(1)).unwrap();
+        accounts.update(&settings);
+        let ann = accounts.accounts[0].id;
+        accounts.next_id = ann.0;
+        settings.set_user("bob", hash(2)).unwrap();
+        assert_eq!(accounts.update(&settings), []);
+        assert_eq!(accounts.name(ann), Some("ann"));
+        assert_ne!(accounts.accounts[0].id, accounts.accounts[1].id);
     }
 }

@@ -17,7 +17,7 @@ use embedded_storage::nor_flash::{
 };
 use embedded_storage_async::nor_flash as asynchronous;
 use sequential_storage::cache::{Cache, Uncached};
-use sequential_storage::map::{Key, MapConfig, MapStorage};
+use sequential_storage::map::{Key, MapConfig, MapStorage, SerializationError};
 
 pub(crate) use retained::RetainedStore;
 pub(crate) use settings::{Loaded, SettingsStore};
@@ -50,7 +50,10 @@ impl<E: NorFlashError> From<sequential_storage::Error<E>> for StorageError {
         use sequential_storage::Error;
         match error {
             Error::FullStorage => Self::Full,
-            Error::ItemTooBig | Error::BufferTooBig | Error::BufferTooSmall(_) => Self::TooBig,
+            Error::ItemTooBig
+            | Error::BufferTooBig
+            | Error::BufferTooSmall(_)
+            | Error::SerializationError(SerializationError::BufferTooSmall) => Self::TooBig,
             Error::Storage { value, .. } => Self::Flash(value.kind()),
             _ => Self::Damaged,
         }

@@ -49,6 +49,12 @@ impl RetainedStore {
         complete(map.remove_item(&mut buffer, &key(topic)))
     }
 
+    /// Forgets everything: the way out of a region that cannot be read any more.
+    pub(crate) fn erase<F: MultiwriteNorFlash>(&self, flash: &mut F) -> Result<(), StorageError> {
+        let mut map = open::<Key, F>(flash, &self.range)?;
+        complete(map.erase_all())
+    }
+
     /// Hands every kept message to `restore`, older versions of a topic before newer ones. Items that cannot be read
     /// are passed over and counted in the answer: one damaged message must not cost the others.
     pub(crate) fn load<F: MultiwriteNorFlash>(

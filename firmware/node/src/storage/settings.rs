@@ -69,11 +69,24 @@ impl SettingsStore {
     }
 
     /// Commits `settings`. After a power cut at any point the old or the new generation loads.
+    ///
+    /// A region that is damaged beyond repair is erased first: `settings` are all there is to keep, and the device
+    /// would otherwise stay locked for ever.
     pub(crate) fn save<F: MultiwriteNorFlash>(
         &self,
         flash: &mut F,
         settings: &Settings,
     ) -> Result<(), StorageError> {
+        match self.append(flash, settings) {
+            Err(StorageError::Damaged) => {
+                complete(open::<u8, F>(flash, &self.range)?.erase_all())?;
+                self.append(flash, settings)
+            }
+            result => result,
+        }
+    }
+
+    fn append<F: MultiwriteNorFlash>(&self, flash: &mut F, settings: &Settings) -> Result<(), StorageError> {
         let item = settings.encode();
         let mut buffer = item_buffer()?;
         let mut map = open::<u8, F>(flash, &self.range)?;

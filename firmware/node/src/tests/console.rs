@@ -164,3 +164,17 @@ fn a_console_that_is_not_read_stops_being_listened_to_and_goes_on_later() {
     }
     assert_eq!(answers, 200, "1024 bytes of input hold what had to wait");
 }
+
+#[test]
+fn a_typed_line_that_lost_its_end_is_not_obeyed() {
+    let mut world = World::boot(Ram::blank());
+    let beginning = b"set mqtt.port 18";
+    let mut typed = vec![b'\n'; crate::limits::CONSOLE_INPUT_BYTES - beginning.len()];
+    typed.extend(beginning);
+    typed.extend(b"84\n");
+    world.node.console_input(&typed);
+    world.settle();
+    world.console_text();
+    assert!(world.typed("").starts_with("error: "));
+    assert_eq!(world.node.settings().mqtt_port(), 1883);
+}

@@ -110,3 +110,27 @@ fn random_flash_boots_and_answers() {
         assert!(world.typed("hello 1").contains("state="));
     }
 }
+
+#[test]
+fn a_commit_unlocks_a_board_whose_settings_region_is_beyond_repair() {
+    let mut random = 1_u32;
+    for round in 0..20 {
+        let mut flash = Ram::blank();
+        for cell in &mut flash.cells {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            *cell = (random >> 24) as u8;
+        }
+        for page in flash.cells.chunks_mut(4096).filter(|_| round % 2 == 0) {
+            page[..4].fill(0);
+            page[4092..].fill(0);
+        }
+        let mut world = World::boot(flash);
+        world.typed("begin 0");
+        world.typed("set mqtt.port 1884");
+        let answer = world.typed("commit");
+        assert!(answer.contains("ok gen=1"), "round {round}: {answer}");
+        let world = world.restart();
+        assert!(!world.node.locked);
+        assert_eq!(world.node.settings().mqtt_port(), 1884);
+    }
+}

@@ -111,3 +111,111 @@ fn a_full_region_is_said_once_in_a_while_and_nothing_else_is_harmed() {
     let mut world = world.restart();
     assert!(retained(&mut world).len() > 50 * 100);
 }
+
+/// A retained message of any size.
+fn publish_large(topic: &str, payload_bytes: usize) -> Vec<u8> {
+    let mut body = Vec::new();
+    text(&mut body, topic);
+    body.resize(body.len() + payload_bytes, b'x');
+    let (low, high) = (body.len() % 128 + 128, body.len() / 128);
+    let mut packet = vec![0x31, u8::try_from(low).unwrap(), u8::try_from(high).unwrap()];
+    packet.extend(body);
+    packet
+}
+
+/// Many changes that are not to be kept, and behind them one that is.
+fn bury_one_among_many(world: &mut World) -> Vec<u8> {
+    let link = publisher(world);
+    let kept = publish_retained("homeassistant/x", "on");
+    let mut all: Vec<u8> =
+        (0..100).flat_map(|number| publish_retained(&format!("stat/{number}"), "ON")).collect();
+    all.extend(&kept);
+    assert_eq!(world.node.receive(world.now, link, &all), all.len());
+    kept
+}
+
+#[test]
+fn changes_that_are_not_kept_do_not_hide_one_that_is_from_the_flush() {
+    let mut world = open_house();
+    let kept = bury_one_among_many(&mut world);
+    world.node.flush();
+    assert_eq!(retained(&mut world.restart()), kept);
+}
+
+#[test]
+fn changes_that_are_not_kept_do_not_put_off_one_that_is() {
+    let mut world = open_house();
+    let kept = bury_one_among_many(&mut world);
+    world.settle();
+    assert_eq!(retained(&mut world.restart()), kept);
+}
+
+#[test]
+fn a_message_too_large_for_flash_does_not_leave_an_older_one_behind() {
+    // 4050 bytes fit a page, but not the buffer for items.
+    for payload_bytes in [4050, 6000] {
+        let mut world = open_house();
+        let link = publisher(&mut world);
+        world.receive(link, &publish_retained("homeassistant/x", "old"));
+        world.wait_ms(INTERVAL_MS);
+        world.console_text();
+        world.receive(link, &publish_large("homeassistant/x", payload_bytes));
+        world.wait_ms(INTERVAL_MS);
+        let log = world.console_text();
+        assert!(log.contains("could not be stored: the item is larger than a flash page"), "{log}");
+        assert_eq!(retained(&mut world.restart()), []);
+    }
+}
+
+#[test]
+fn what_the_settings_name_again_does_not_come_back_as_it_once_was() {
+    let mut world = open_house();
+    let link = publisher(&mut world);
+    world.receive(link, &publish_retained("homeassistant/x", "old"));
+    world.wait_ms(INTERVAL_MS);
+    world.typed("set retain.persist other/#");
+    world.wait_ms(INTERVAL_MS);
+    world.receive(link, &publish_retained("homeassistant/x", "new"));
+    world.wait_ms(INTERVAL_MS);
+    world.typed("unset retain.persist");
+    assert_eq!(retained(&mut world.restart()), []);
+}
+
+#[test]
+fn what_a_power_cut_kept_from_removal_is_removed_after_it() {
+    let mut world = open_house();
+    let link = publisher(&mut world);
+    world.receive(link, &publish_retained("homeassistant/x", "old"));
+    world.wait_ms(INTERVAL_MS);
+    world.node.console_input(b"set retain.persist other/#\n");
+    world.node.poll(world.now);
+    let mut world = world.restart();
+    world.wait_ms(INTERVAL_MS);
+    world.typed("unset retain.persist");
+    assert_eq!(retained(&mut world.restart()), []);
+}
+
+#[test]
+fn a_region_full_of_garbage_takes_messages_again() {
+    let mut random = 7_u32;
+    for round in 0..20 {
+        let mut flash = open_house().power_off();
+        for cell in &mut flash.cells[SETTINGS_BYTES as usize..] {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            *cell = (random >> 24) as u8;
+        }
+        // All pages marked as full: what the storage layer has no way out of.
+        if round % 2 == 0 {
+            for page in flash.cells[SETTINGS_BYTES as usize..].chunks_mut(4096) {
+                page[..4].fill(0);
+                page[4092..].fill(0);
+            }
+        }
+        let mut world = World::boot(flash);
+        let link = publisher(&mut world);
+        let kept = publish_retained("homeassistant/x", "on");
+        world.receive(link, &kept);
+        world.wait_ms(INTERVAL_MS);
+        assert_eq!(retained(&mut world.restart()), kept, "round {round}");
+    }
+}
