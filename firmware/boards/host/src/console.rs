@@ -46,7 +46,7 @@ impl Console {
         match self {
             Self::Log(_) => Ok(Input::Nothing),
             #[cfg(unix)]
-            Self::Line(line) => match line.file.read(buffer) {
+            Self::Line(line) => match retry(|| line.file.read(buffer)) {
                 Ok(0) => Ok(Input::Nothing),
                 Ok(count) if (line.intercept)(buffer.get(..count).unwrap_or_default()) => {
                     Ok(Input::Intercepted)
@@ -55,7 +55,6 @@ impl Console {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Input::Nothing),
                 // EIO is a pty whose other side is closed just now; somebody may open it again.
                 Err(error) if error.raw_os_error() == Some(5) => Ok(Input::Nothing),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Input::Nothing),
                 Err(error) => Err(error),
             },
         }
@@ -64,17 +63,30 @@ impl Console {
     /// Bytes taken; zero when the line is full for now.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Log(writer) => writer.write_all(bytes).and_then(|()| writer.flush()).map(|()| bytes.len()),
+            Self::Log(writer) => {
+                // The node ends its lines as a serial terminal wants them, a log's lines have no carriage return.
+                let text: Vec<u8> = bytes.iter().copied().filter(|&byte| byte != b'\r').collect();
+                // A full disk or a reader that has gone costs log lines, not the broker.
+                let _ = writer.write_all(&text).and_then(|()| writer.flush());
+                Ok(bytes.len())
+            }
             #[cfg(unix)]
-            Self::Line(line) => match line.file.write(bytes) {
-                Err(error)
-                    if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) =>
-                {
-                    Ok(0)
-                }
+            Self::Line(line) => match retry(|| line.file.write(bytes)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
                 Err(error) if error.raw_os_error() == Some(5) => Ok(bytes.len()),
                 result => result,
             },
+        }
+    }
+}
+
+/// Repeats what a signal has interrupted: readiness is told once, and giving up here would be to forget it.
+#[cfg(unix)]
+fn retry(mut operation: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match operation() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
         }
     }
 }

@@ -18,14 +18,10 @@ use crate::limits::PAGE_BYTES;
 /// A flash chip that is not one.
 #[derive(Debug)]
 pub struct Flash {
-    medium: Medium,
-    capacity_bytes: u32,
-}
-
-#[derive(Debug)]
-enum Medium {
-    File(File),
-    Memory(Vec<u8>),
+    /// What the file holds; all there is where there is no file. The storage layer finds an item by reading headers
+    /// one by one, thousands of reads that had better not be system calls.
+    cells: Vec<u8>,
+    file: Option<File>,
 }
 
 /// Why a flash file cannot be used.
@@ -70,63 +66,58 @@ impl NorFlashError for FlashError {
 impl Flash {
     /// Opens `path`, or makes it, blank, with `capacity_bytes`.
     pub fn open(path: &Path, capacity_bytes: u32) -> Result<Self, OpenError> {
-        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        // It holds password hashes and what the house says: nobody else's business.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(path)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(OpenError::InUse),
             Err(TryLockError::Error(error)) => return Err(error.into()),
         }
         let found = file.seek(SeekFrom::End(0))?;
-        if found == 0 {
-            let page = [0xFF; PAGE_BYTES as usize];
-            for _ in 0..capacity_bytes.div_ceil(PAGE_BYTES) {
-                file.write_all(&page)?;
-            }
-            file.sync_all()?;
-        } else if found != u64::from(capacity_bytes) {
+        let expected = u64::from(capacity_bytes);
+        if found > expected {
             return Err(OpenError::Size { found, expected: capacity_bytes });
         }
-        Ok(Self { medium: Medium::File(file), capacity_bytes })
+        let mut cells = Vec::with_capacity(capacity_bytes as usize);
+        file.rewind()?;
+        file.read_to_end(&mut cells)?;
+        if found < expected {
+            // New, or left behind by a start that found the disk full: nothing was ever stored in it.
+            if cells.iter().any(|&cell| cell != 0xFF) {
+                return Err(OpenError::Size { found, expected: capacity_bytes });
+            }
+            cells.resize(capacity_bytes as usize, 0xFF);
+            file.rewind()?;
+            file.write_all(&cells)?;
+            file.sync_all()?;
+        }
+        Ok(Self { cells, file: Some(file) })
     }
 
     /// Flash that is gone with the process.
     pub fn in_memory(capacity_bytes: u32) -> Self {
-        Self { medium: Medium::Memory(vec![0xFF; capacity_bytes as usize]), capacity_bytes }
+        Self { cells: vec![0xFF; capacity_bytes as usize], file: None }
     }
 
-    fn load(&mut self, offset: u32, bytes: &mut [u8]) -> io::Result<()> {
-        match &mut self.medium {
-            Medium::File(file) => {
-                file.seek(SeekFrom::Start(offset.into()))?;
-                file.read_exact(bytes)
-            }
-            Medium::Memory(memory) => {
-                let start = offset as usize;
-                let from = memory
-                    .get(start..start.saturating_add(bytes.len()))
-                    .ok_or(io::ErrorKind::UnexpectedEof)?;
-                bytes.copy_from_slice(from);
-                Ok(())
-            }
-        }
+    fn at(&mut self, offset: u32, length: usize) -> Result<&mut [u8], FlashError> {
+        let start = offset as usize;
+        let cells = self.cells.get_mut(start..start.saturating_add(length));
+        cells.ok_or(FlashError::Address(NorFlashErrorKind::OutOfBounds))
     }
 
-    fn store(&mut self, offset: u32, bytes: &[u8]) -> io::Result<()> {
-        match &mut self.medium {
-            Medium::File(file) => {
-                file.seek(SeekFrom::Start(offset.into()))?;
-                file.write_all(bytes)?;
-                file.sync_data()
-            }
-            Medium::Memory(memory) => {
-                let start = offset as usize;
-                let to = memory
-                    .get_mut(start..start.saturating_add(bytes.len()))
-                    .ok_or(io::ErrorKind::UnexpectedEof)?;
-                to.copy_from_slice(bytes);
-                Ok(())
-            }
+    /// The file first: what the disk refused was not stored.
+    fn store(&mut self, offset: u32, bytes: &[u8]) -> Result<(), FlashError> {
+        if let Some(file) = &mut self.file {
+            file.seek(SeekFrom::Start(offset.into()))?;
+            file.write_all(bytes)?;
+            file.sync_data()?;
         }
+        self.at(offset, bytes.len())?.copy_from_slice(bytes);
+        Ok(())
     }
 }
 
@@ -139,11 +130,12 @@ impl ReadNorFlash for Flash {
 
     fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), FlashError> {
         check_read(self, offset, bytes.len()).map_err(FlashError::Address)?;
-        Ok(self.load(offset, bytes)?)
+        bytes.copy_from_slice(self.at(offset, bytes.len())?);
+        Ok(())
     }
 
     fn capacity(&self) -> usize {
-        self.capacity_bytes as usize
+        self.cells.len()
     }
 }
 
@@ -153,17 +145,16 @@ impl NorFlash for Flash {
 
     fn erase(&mut self, from: u32, to: u32) -> Result<(), FlashError> {
         check_erase(self, from, to).map_err(FlashError::Address)?;
-        Ok(self.store(from, &vec![0xFF; (to - from) as usize])?)
+        self.store(from, &vec![0xFF; (to - from) as usize])
     }
 
     fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), FlashError> {
         check_write(self, offset, bytes.len()).map_err(FlashError::Address)?;
-        let mut cells = vec![0; bytes.len()];
-        self.load(offset, &mut cells)?;
+        let mut cells = self.at(offset, bytes.len())?.to_vec();
         for (cell, byte) in cells.iter_mut().zip(bytes) {
             *cell &= byte;
         }
-        Ok(self.store(offset, &cells)?)
+        self.store(offset, &cells)
     }
 }
 
@@ -217,5 +208,19 @@ mod tests {
         Flash::open(&path, 8192).unwrap().read(0, &mut cells).unwrap();
         assert_eq!(&cells, b"kept");
         assert!(matches!(Flash::open(&path, 4096), Err(OpenError::Size { found: 8192, expected: 4096 })));
+        assert!(matches!(Flash::open(&path, 16384), Err(OpenError::Size { found: 8192, expected: 16384 })));
+    }
+
+    #[test]
+    fn a_file_whose_making_was_cut_short_is_completed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("chip");
+        std::fs::write(&path, [0xFF; 5000]).unwrap();
+        let mut flash = Flash::open(&path, 8192).unwrap();
+        flash.write(8188, b"kept").unwrap();
+        drop(flash);
+        let mut cells = [0; 4];
+        Flash::open(&path, 8192).unwrap().read(8188, &mut cells).unwrap();
+        assert_eq!(&cells, b"kept");
     }
 }

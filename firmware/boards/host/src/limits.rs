@@ -10,6 +10,10 @@ pub(crate) const TRANSFERS_PER_TURN: usize = 4;
 /// Connections accepted in one turn.
 pub(crate) const ACCEPTS_PER_TURN: usize = 64;
 
+/// Wishes of the node served in one turn: serving one may raise the next, and a client that floods must not keep the
+/// loop from the other sockets.
+pub(crate) const WANTS_PER_TURN: usize = 1024;
+
 /// Readiness events taken from the operating system in one turn.
 pub(crate) const EVENTS_PER_TURN: usize = 256;
 

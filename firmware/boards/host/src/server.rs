@@ -12,7 +12,9 @@ use obkmq_node::{Action, Instant, LinkId, Node, Want};
 use crate::board::HostBoard;
 use crate::connection::{After, Connection};
 use crate::console::{Console, Input};
-use crate::limits::{ACCEPT_PAUSE_MS, ACCEPTS_PER_TURN, EVENTS_PER_TURN, TRANSFER_BYTES};
+use crate::limits::{
+    ACCEPT_PAUSE_MS, ACCEPTS_PER_TURN, EVENTS_PER_TURN, TRANSFER_BYTES, TRANSFERS_PER_TURN, WANTS_PER_TURN,
+};
 use crate::stop::Stop;
 
 const LISTENER: Token = Token(0);
@@ -68,6 +70,9 @@ pub struct Server {
     asked_for: Option<SocketAddr>,
     accepting: Accepting,
     console: Console,
+    /// Something may have come in.
+    console_readable: bool,
+    /// The line took no more.
     console_waits: bool,
     poll: Poll,
     started: Clock,
@@ -86,6 +91,14 @@ enum Accepting {
     No,
     Pending,
     PausedUntil(Instant),
+}
+
+/// What the node's actions have come to.
+#[derive(Debug, Default)]
+struct Done {
+    outcome: Option<Outcome>,
+    /// The address that cannot be listened on.
+    refused: Option<(SocketAddr, io::Error)>,
 }
 
 impl Server {
@@ -114,6 +127,7 @@ impl Server {
             asked_for: None,
             accepting: Accepting::No,
             console,
+            console_readable: false,
             console_waits: false,
             poll,
             started,
@@ -125,7 +139,9 @@ impl Server {
             buffer: vec![0; TRANSFER_BYTES],
         };
         // The first listener is opened here, so that a port in use is an error of starting.
-        server.actions()?;
+        if let Some((address, error)) = server.actions()?.refused {
+            return Err(ServerError::Listen { address, error });
+        }
         Ok(server)
     }
 
@@ -148,12 +164,20 @@ impl Server {
             }
             let now = self.now();
             let deadline = self.node.poll(now);
-            if let Some(outcome) = self.actions()? {
+            let done = self.actions()?;
+            if let Some((address, error)) = done.refused {
+                self.listening_refused(address, &error);
+            }
+            if let Some(outcome) = done.outcome {
                 break outcome;
             }
-            self.wants(now);
-            self.write_console()?;
-            let timeout = self.timeout(now, deadline);
+            let settled = self.wants(now);
+            // Room on the console may let the next command in.
+            let timeout = if self.write_console()? || !settled {
+                Some(Duration::ZERO)
+            } else {
+                self.timeout(now, deadline)
+            };
             match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 result => result?,
@@ -165,13 +189,12 @@ impl Server {
                     connection.unqueue();
                 }
             }
-            let mut console_ready = false;
             for event in &events {
                 match event.token() {
                     LISTENER => self.accepting = Accepting::Pending,
                     WAKER => {}
                     CONSOLE => {
-                        console_ready = true;
+                        self.console_readable = true;
                         self.console_waits &= !event.is_writable();
                     }
                     token => {
@@ -182,7 +205,7 @@ impl Server {
                     }
                 }
             }
-            if console_ready && self.read_console()? {
+            if self.console_readable && self.read_console()? {
                 break Outcome::Intercepted;
             }
             self.accept(now);
@@ -201,53 +224,77 @@ impl Server {
     }
 
     fn timeout(&self, now: Instant, deadline: Option<Instant>) -> Option<Duration> {
-        if !self.again.is_empty() || self.accepting == Accepting::Pending {
+        if !self.again.is_empty() || self.accepting == Accepting::Pending || self.console_readable {
             return Some(Duration::ZERO);
         }
         let paused = match self.accepting {
             Accepting::PausedUntil(until) => Some(until),
             Accepting::No | Accepting::Pending => None,
         };
-        let drained = self.draining.front().and_then(|token| self.connections.get(token)?.deadline());
+        let drained = self.draining.iter().find_map(|token| self.connections.get(token)?.deadline());
         let next = [deadline, paused, drained].into_iter().flatten().min()?;
         // Rounded up: waking a little too early would only turn the loop once more for nothing.
         Some(Duration::from_micros(next.as_micros().saturating_sub(now.as_micros()).next_multiple_of(1000)))
     }
 
-    fn actions(&mut self) -> Result<Option<Outcome>, ServerError> {
+    fn actions(&mut self) -> Result<Done, ServerError> {
+        let mut done = Done::default();
+        // Only the last word counts: a port that is not meant any more must not be in anybody's way.
+        let mut listening = None;
         while let Some(action) = self.node.next_action() {
             match action {
-                Action::Reboot => return Ok(Some(Outcome::Reboot)),
-                Action::StopListening => {
-                    if let Some(mut listener) = self.listener.take() {
-                        self.poll.registry().deregister(&mut listener)?;
-                    }
+                Action::Reboot => {
+                    done.outcome = Some(Outcome::Reboot);
+                    break;
                 }
-                Action::Listen { port } => {
-                    let address = match self.listen {
-                        Listen::Fixed(address) => address,
-                        Listen::SettingsPort(ip) => SocketAddr::new(ip, port),
-                    };
-                    // What was asked for counts, not what was got: port 0 is another one each time.
-                    if self.listener.is_none() || self.asked_for != Some(address) {
-                        self.open_listener(address)?;
-                    }
-                }
+                Action::StopListening | Action::Listen { .. } => listening = Some(action),
             }
         }
-        Ok(None)
+        match listening {
+            Some(Action::StopListening) => {
+                if let Some(mut listener) = self.listener.take() {
+                    self.poll.registry().deregister(&mut listener)?;
+                }
+                self.accepting = Accepting::No;
+            }
+            Some(Action::Listen { port }) => {
+                let address = match self.listen {
+                    Listen::Fixed(address) => address,
+                    Listen::SettingsPort(ip) => SocketAddr::new(ip, port),
+                };
+                // What was asked for counts, not what was got: port 0 is another one each time.
+                if (self.listener.is_none() || self.asked_for != Some(address))
+                    && let Err(error) = self.open_listener(address)
+                {
+                    done.refused = Some((address, error));
+                }
+            }
+            Some(Action::Reboot) | None => {}
+        }
+        Ok(done)
     }
 
-    fn open_listener(&mut self, address: SocketAddr) -> Result<(), ServerError> {
-        let refused = |error| ServerError::Listen { address, error };
-        let listener = StdListener::bind(address).map_err(refused)?;
+    /// Says that a changed port cannot be listened on. The clients that are there, and the old port, stay.
+    fn listening_refused(&mut self, address: SocketAddr, error: &io::Error) {
+        match self.address() {
+            Some(old) => {
+                self.node
+                    .log_error(format_args!("cannot listen on {address}: {error}; still listening on {old}"));
+            }
+            None => self.node.log_error(format_args!("cannot listen on {address}: {error}")),
+        }
+    }
+
+    /// Opens a listener in the place of the old one, which stays if that fails.
+    fn open_listener(&mut self, address: SocketAddr) -> io::Result<()> {
+        let listener = StdListener::bind(address)?;
         listener.set_nonblocking(true)?;
         let mut listener = TcpListener::from_std(listener);
-        if let Some(mut old) = self.listener.take() {
-            self.poll.registry().deregister(&mut old)?;
-        }
         self.poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-        self.listener = Some(listener);
+        if let Some(mut old) = self.listener.replace(listener) {
+            // Closing the descriptor removes it from the poll set anyway.
+            let _ = self.poll.registry().deregister(&mut old);
+        }
         self.asked_for = Some(address);
         self.accepting = Accepting::Pending;
         Ok(())
@@ -293,8 +340,12 @@ impl Server {
         self.tokens.insert(link, token);
     }
 
-    fn wants(&mut self, now: Instant) {
-        while let Some((link, want)) = self.node.next_want() {
+    /// Serves what the node wants. `false` if that may have moved its deadlines, or if there is more to serve.
+    fn wants(&mut self, now: Instant) -> bool {
+        let mut settled = true;
+        for _ in 0..WANTS_PER_TURN {
+            let Some((link, want)) = self.node.next_want() else { return settled };
+            settled &= want == Want::Write;
             let Some(&token) = self.tokens.get(&link) else { continue };
             match want {
                 Want::Write => self.turn(token, now),
@@ -313,6 +364,7 @@ impl Server {
                 }
             }
         }
+        false
     }
 
     fn turn(&mut self, token: Token, now: Instant) {
@@ -348,18 +400,24 @@ impl Server {
 
     /// Whether the line was claimed.
     fn read_console(&mut self) -> Result<bool, ServerError> {
-        loop {
+        for _ in 0..TRANSFERS_PER_TURN {
             match self.console.read(&mut self.buffer).map_err(ServerError::Console)? {
-                Input::Nothing => return Ok(false),
+                Input::Nothing => {
+                    self.console_readable = false;
+                    break;
+                }
                 Input::Intercepted => return Ok(true),
                 Input::Bytes(count) => {
                     self.node.console_input(self.buffer.get(..count).unwrap_or_default());
                 }
             }
         }
+        Ok(false)
     }
 
-    fn write_console(&mut self) -> Result<(), ServerError> {
+    /// Whether anything was written.
+    fn write_console(&mut self) -> Result<bool, ServerError> {
+        let mut wrote = false;
         while !self.console_waits {
             let bytes = self.node.console_output();
             if bytes.is_empty() {
@@ -367,8 +425,9 @@ impl Server {
             }
             let taken = self.console.write(bytes).map_err(ServerError::Console)?;
             self.console_waits = taken == 0;
+            wrote |= taken > 0;
             self.node.console_written(taken);
         }
-        Ok(())
+        Ok(wrote)
     }
 }

@@ -5,7 +5,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use obkmq_host::{Console, Outcome, Setup, Stop, start};
 
@@ -123,4 +123,112 @@ fn large_messages_arrive_whole() {
         exchange(&mut subscriber, &[], &packet);
     }
     assert_eq!(server.stop(), Outcome::Stopped);
+}
+
+/// A failing log, as on a full disk.
+struct Broken;
+
+impl Write for Broken {
+    fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+        Err(std::io::ErrorKind::StorageFull.into())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_log_that_cannot_be_written_does_not_end_the_server() {
+    let setup = Setup { listen: Some("127.0.0.1:0".parse().unwrap()), ..Setup::default() };
+    let stop = Stop::new();
+    let mut server = start(&setup, Console::Log(Box::new(Broken)), &stop).unwrap();
+    let address = server.address().unwrap();
+    let handle = stop.clone();
+    let thread = thread::spawn(move || server.run(&handle).unwrap());
+    let running = Running { address, stop, thread: Some(thread) };
+    exchange(&mut running.connect(), &connect_packet(b'x'), &CONNACK_ACCEPTED);
+    assert_eq!(running.stop(), Outcome::Stopped);
+}
+
+#[cfg(unix)]
+mod with_console {
+    use std::io::{BufRead, BufReader};
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+
+    use obkmq_config::line::Command;
+    use obkmq_config::password::{HASH_BYTES, PasswordHash, SALT_BYTES};
+    use obkmq_config::toml;
+    use obkmq_host::{Flash, HostBoard, Line, Listen, Server, identity, regions};
+    use obkmq_node::{Anonymous, Node};
+
+    use super::*;
+
+    /// A server whose settings say where it listens, with some users; and the other end of its console.
+    fn start_on(port: u16, users: usize) -> (Running, BufReader<UnixStream>) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_read_timeout(Some(PATIENCE)).unwrap();
+        theirs.set_nonblocking(true).unwrap();
+        let line = Line { file: OwnedFd::from(theirs).into(), intercept: Box::new(|_| false) };
+
+        let text = format!("[mqtt]\nport = {port}\nanonymous = \"loopback\"\n");
+        let mut settings = toml::parse(&text).unwrap().settings;
+        for user in 0..users {
+            let hash = PasswordHash::decoy([0; SALT_BYTES], [0; HASH_BYTES]);
+            settings.set_user(&format!("{user:02}{}", "\"".repeat(62)), hash).unwrap();
+        }
+        let board = HostBoard::new(Flash::in_memory(regions().retained.end));
+        let identity = identity("host", "host", Anonymous::Loopback);
+        let mut node = Node::boot(board, identity, regions(), obkmq_node::Instant::ZERO);
+        node.adopt(settings).unwrap();
+
+        let stop = Stop::new();
+        let listen = Listen::SettingsPort(Ipv4Addr::LOCALHOST.into());
+        let mut server = Server::new(node, listen, Console::Line(line), Instant::now(), &stop).unwrap();
+        let address = server.address().unwrap();
+        let handle = stop.clone();
+        let thread = thread::spawn(move || server.run(&handle).unwrap());
+        (Running { address, stop, thread: Some(thread) }, BufReader::new(ours))
+    }
+
+    /// A port that is free now.
+    fn free_port() -> u16 {
+        TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    }
+
+    #[test]
+    fn a_changed_port_that_is_in_use_is_said_and_the_old_one_stays_open() {
+        let (server, mut console) = start_on(free_port(), 0);
+        let other = TcpListener::bind("127.0.0.1:0").unwrap();
+        let taken = other.local_addr().unwrap();
+        let mut there = server.connect();
+        exchange(&mut there, &connect_packet(b'a'), &CONNACK_ACCEPTED);
+        writeln!(console.get_mut(), "set mqtt.port {}", taken.port()).unwrap();
+        let mut line = String::new();
+        while !line.contains(&format!("cannot listen on {taken}")) {
+            line.clear();
+            assert_ne!(console.read_line(&mut line).unwrap(), 0);
+        }
+        assert!(line.trim_end().ends_with(&format!("still listening on {}", server.address)), "{line}");
+        exchange(&mut there, &[0xC0, 0], &[0xD0, 0]);
+        exchange(&mut server.connect(), &connect_packet(b'b'), &CONNACK_ACCEPTED);
+        assert_eq!(server.stop(), Outcome::Stopped);
+    }
+
+    #[test]
+    fn commands_that_waited_for_room_on_the_console_are_not_forgotten() {
+        let (server, mut console) = start_on(free_port(), 24);
+        let port = free_port();
+        // The first answer is longer than what may wait when the next command is taken. It is not read here, so that
+        // nothing but the server itself can bring it to the next command.
+        let list = Command::UserList.to_frame(1).unwrap();
+        console.get_mut().write_all(format!("{list}set mqtt.port {port}\n").as_bytes()).unwrap();
+        let begin = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(begin.elapsed() < PATIENCE);
+            thread::yield_now();
+        }
+        assert_eq!(server.stop(), Outcome::Stopped);
+    }
 }

@@ -116,7 +116,11 @@ impl FileFlash {
         }
         let found = file.seek(SeekFrom::End(0))?;
         if found == 0 {
-            fill_blank(&mut file, capacity)?;
+            // A disk that is full must not leave a file that the next start takes for another chip's.
+            if let Err(error) = fill_blank(&mut file, capacity) {
+                file.set_len(0)?;
+                return Err(error.into());
+            }
         } else if found != u64::from(capacity) {
             return Err(OpenError::Size { found, expected: capacity });
         }
