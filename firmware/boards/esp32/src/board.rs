@@ -1,10 +1,10 @@
 //! What the node asks of this board: flash, random bytes, heap figures.
 
 use esp_hal::rng::{Trng, TrngSource};
-use esp_storage::FlashStorage;
 use obkmq_node::{Anonymous, Board, HeapUse, Identity, Limits};
 
 use crate::limits;
+use crate::watchdog::WatchedFlash;
 
 /// Name of the chip, as flashing tools write it.
 #[cfg(feature = "esp32c3")]
@@ -23,20 +23,20 @@ pub(crate) fn identity() -> Identity {
 
 /// The chip's flash, its random number generator and its heap.
 pub(crate) struct EspBoard {
-    flash: FlashStorage<'static>,
+    flash: WatchedFlash,
     random: Trng,
     /// Keeps the noise source running that makes `random` cryptographically secure while the radio is off.
     _noise: TrngSource<'static>,
 }
 
 impl EspBoard {
-    pub(crate) fn new(flash: FlashStorage<'static>, noise: TrngSource<'static>, random: Trng) -> Self {
+    pub(crate) fn new(flash: WatchedFlash, noise: TrngSource<'static>, random: Trng) -> Self {
         Self { flash, random, _noise: noise }
     }
 }
 
 impl Board for EspBoard {
-    type Flash = FlashStorage<'static>;
+    type Flash = WatchedFlash;
 
     fn flash(&mut self) -> &mut Self::Flash {
         &mut self.flash

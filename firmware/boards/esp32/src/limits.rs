@@ -25,8 +25,8 @@ pub(crate) const CONSOLE_INPUT_BYTES: usize = 128;
 /// went away would never take any.
 pub(crate) const FLUSH_LIMIT: Duration = Duration::from_millis(500);
 
-/// The chip is reset when the main loop has not turned for this long. The longest turn writes a full flash page
-/// map: some ten page erases of at most 400 ms each (the slowest supported flash chip's worst case).
+/// The chip is reset when for this long neither the main loop has turned nor a flash page was erased (at most 400 ms
+/// each on the slowest supported flash chip).
 pub(crate) const WATCHDOG: Duration = Duration::from_secs(8);
 
 /// Between a panic's message and the reset, so that the UART gets it out and a boot loop stays readable.

@@ -15,11 +15,12 @@ mod console;
 mod flash;
 mod limits;
 mod reset;
+mod watchdog;
 
 use esp_hal::clock::CpuClock;
 use esp_hal::peripherals::Peripherals;
 use esp_hal::rng::{Trng, TrngSource};
-use esp_hal::rtc_cntl::{Rtc, Rwdt, RwdtStage};
+use esp_hal::rtc_cntl::Rtc;
 use esp_hal::time::Instant as Clock;
 use esp_hal::uart::{self, Uart};
 use esp_hal::usb::usb_serial_jtag::UsbSerialJtag;
@@ -29,6 +30,7 @@ use obkmq_node::{Action, Instant, Node, Regions};
 use board::EspBoard;
 use console::Console;
 use reset::Problem;
+use watchdog::{Watchdog, WatchedFlash};
 
 // Time and date are constants so that the same source always makes the same image.
 esp_bootloader_esp_idf::esp_app_desc!(
@@ -49,14 +51,13 @@ fn main() -> ! {
     esp_alloc::heap_allocator!(size: limits::HEAP_MAIN_BYTES);
     esp_alloc::heap_allocator!(#[esp_hal::ram(reclaimed)] size: limits::HEAP_RECLAIMED_BYTES);
 
-    let Parts { board, regions, mut console, mut watchdog } = match bring_up(peripherals) {
+    let Parts { board, regions, mut console, watchdog } = match bring_up(peripherals) {
         Ok(parts) => parts,
         Err(problem) => reset::halt(&problem),
     };
     let mut node = Node::boot(board, board::identity(), regions, now());
     let mut input = [0; limits::CONSOLE_INPUT_BYTES];
-    watchdog.set_timeout(RwdtStage::Stage0, limits::WATCHDOG);
-    watchdog.enable();
+    watchdog.start();
     loop {
         watchdog.feed();
         let received = console.receive(&mut input);
@@ -84,7 +85,7 @@ struct Parts {
     board: EspBoard,
     regions: Regions,
     console: Console,
-    watchdog: Rwdt,
+    watchdog: Watchdog,
 }
 
 fn bring_up(peripherals: Peripherals) -> Result<Parts, Problem> {
@@ -99,7 +100,8 @@ fn bring_up(peripherals: Peripherals) -> Result<Parts, Problem> {
 
     let mut flash = FlashStorage::new(peripherals.FLASH);
     let regions = flash::find_regions(&mut flash).map_err(Problem::Regions)?;
-    let watchdog = Rtc::new(peripherals.RTC_TIMER).rwdt;
+    let watchdog = Watchdog::new(Rtc::new(peripherals.RTC_TIMER).rwdt);
+    let flash = WatchedFlash::new(flash, watchdog.clone());
     Ok(Parts { board: EspBoard::new(flash, noise, random), regions, console, watchdog })
 }
 
