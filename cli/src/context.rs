@@ -34,6 +34,13 @@ pub(crate) struct GlobalOptions {
     profile: Option<PathBuf>,
 }
 
+impl GlobalOptions {
+    /// The options of a command line that could not be read, but that asks for JSON.
+    pub(crate) fn json() -> Self {
+        Self { json: true, ..Self::default() }
+    }
+}
+
 /// What a verb needs to know about how it was called.
 #[derive(Clone, Debug)]
 pub(crate) struct Context {
@@ -120,10 +127,15 @@ impl Context {
         ExitCode::from(failure.exit.code())
     }
 
+    /// Prints a failure as a JSON line. A stdout that takes nothing (full disk) is left to the words on stderr.
+    pub(crate) fn print_json(&self, failure: &Failure) {
+        let _ = self.out_json("error", failure.to_json());
+    }
+
     /// Prints a failure: words on stderr always, and a JSON line on stdout when the output is JSON.
     pub(crate) fn print_failure(&self, failure: &Failure) {
-        if self.json && self.out_json("error", failure.to_json()).is_err() {
-            return;
+        if self.json {
+            self.print_json(failure);
         }
         let label = match failure.exit {
             Exit::Interrupted => self.paint(YELLOW, "stopped:"),
@@ -140,12 +152,13 @@ impl Context {
         );
     }
 
-    /// `text` broken at spaces for the terminal, with the indent of a failure's labels; unchanged elsewhere.
+    /// `text` with the indent of a failure's labels on every further line, and broken at spaces for a terminal.
     fn wrap(&self, text: &str) -> String {
-        match self.columns {
-            Some(columns) => wrap(text, columns),
-            None => text.to_owned(),
-        }
+        let lines: Vec<String> = text
+            .lines()
+            .map(|line| self.columns.map_or_else(|| line.to_owned(), |columns| wrap(line, columns)))
+            .collect();
+        lines.join(&format!("\n{:LABEL_COLUMNS$}", ""))
     }
 
     /// `text` in a colour when colours are wanted.
@@ -199,7 +212,13 @@ pub(crate) fn stdout_error(error: io::Error) -> anyhow::Error {
     if error.kind() == io::ErrorKind::BrokenPipe {
         return ReaderGone.into();
     }
-    anyhow::Error::from(error).context("writing to standard output")
+    Failure::new(
+        Exit::Internal,
+        "Standard output takes no more.",
+        error.to_string(),
+        "make room where the output goes, and run the same command again",
+    )
+    .into()
 }
 
 /// stdout was closed by whoever read it. A type of its own: a serial port that vanishes is a broken pipe too.

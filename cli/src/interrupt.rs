@@ -52,6 +52,14 @@ pub(crate) fn hold() -> Hold {
     Hold { before }
 }
 
+/// As [`hold`], but the first interruption calls `ask`.
+#[cfg(unix)]
+pub(crate) fn hold_with(ask: impl Fn() + Send + Sync + 'static) -> Hold {
+    let before = action().clone();
+    arm_with(ask);
+    Hold { before }
+}
+
 /// See [`hold`].
 pub(crate) struct Hold {
     before: Option<Action>,

@@ -20,6 +20,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::context::{Context, GlobalOptions};
+use crate::failure::Failure;
 
 /// Flash, provision and load-test an MQTT broker on a Wi-Fi chip.
 #[derive(Parser)]
@@ -43,7 +44,13 @@ No board at hand:
   obkmq sim        a board made of software";
 
 fn main() -> ExitCode {
-    let CommandLine { global, verb } = CommandLine::parse();
+    let CommandLine { global, verb } = CommandLine::try_parse().unwrap_or_else(|error| {
+        // clap knows its output better than `Context`, but not that a script waits for JSON.
+        if error.use_stderr() && std::env::args_os().any(|word| word == "--json") {
+            Context::new(&GlobalOptions::json()).print_json(&Failure::from_usage(&error));
+        }
+        error.exit()
+    });
     let context = Context::new(&global);
     match verb.run(&context) {
         Ok(()) => ExitCode::SUCCESS,

@@ -174,7 +174,7 @@ pub(crate) fn password_from_stdin() -> anyhow::Result<Secret> {
 
 /// Asks on the terminal, without echo. Ctrl-C gives the terminal back its echo before the program ends.
 pub(crate) fn ask_password(prompt: &str) -> anyhow::Result<Secret> {
-    let hold = crate::interrupt::hold();
+    let hold = hold_the_terminal();
     match rpassword::prompt_password(prompt) {
         Ok(_) if hold.interrupted() => Err(interrupted().into()),
         Ok(password) => Ok(Secret::new(password)),
@@ -189,8 +189,30 @@ pub(crate) fn ask_password(prompt: &str) -> anyhow::Result<Secret> {
     }
 }
 
+/// A signal does not wake the library, which would bring the echo back; so the handler does it.
+#[cfg(unix)]
+fn hold_the_terminal() -> crate::interrupt::Hold {
+    use std::io::Write as _;
+
+    use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
+    let before = tcgetattr(std::io::stdin()).ok();
+    crate::interrupt::hold_with(move || {
+        if let Some(before) = &before {
+            let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, before);
+        }
+        let Failure { what, why, next, .. } = interrupted();
+        let _ = writeln!(std::io::stderr(), "\nstopped: {what}\n  why: {why}\n next: {next}");
+        std::process::exit(i32::from(Exit::Interrupted.code()));
+    })
+}
+
+#[cfg(not(unix))]
+fn hold_the_terminal() -> crate::interrupt::Hold {
+    crate::interrupt::hold()
+}
+
 fn interrupted() -> Failure {
-    Failure::new(Exit::Interrupted, "Nothing was sent.", "Ctrl-C at the password prompt", "run it again")
+    Failure::new(Exit::Interrupted, "Nothing was sent.", "interrupted at the password prompt", "run it again")
 }
 
 #[cfg(test)]

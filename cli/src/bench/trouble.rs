@@ -29,6 +29,7 @@ pub(crate) enum Trouble {
     /// The last ping was not answered within a keep-alive interval.
     Silent,
     /// This process may not open as many connections.
+    #[cfg_attr(not(unix), allow(dead_code, reason = "only Unix tells this error from others"))]
     TooManyOpenFiles,
     /// Anything else the system or the client library reports.
     Other(String),

@@ -64,7 +64,11 @@ impl Bench {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<()> {
         self.check_size()?;
         let target = Target::resolve(&self.network, context)?;
-        let user = target.user.clone();
+        let login = match (&target.user, &target.password) {
+            (None, _) => Login::Nobody,
+            (Some(user), None) => Login::WithoutPassword(user.clone()),
+            (Some(user), Some(_)) => Login::User(user.clone()),
+        };
         let options = Options {
             host: target.host.host.clone(),
             port: target.host.port,
@@ -85,7 +89,7 @@ impl Bench {
         let live = Live::new(context.bars);
         let outcome = run::run(&options, &live, &|| hold.interrupted());
         drop(live);
-        let report = outcome.map_err(|error| explain(error, &options.target, user.as_deref()))?;
+        let report = outcome.map_err(|error| explain(error, &options.target, &login))?;
         if context.json {
             context.out_json("bench", &report)?;
         } else {
@@ -177,8 +181,15 @@ impl Bench {
     }
 }
 
+/// Who the clients said they are, for the words about a login that was refused.
+enum Login {
+    Nobody,
+    WithoutPassword(String),
+    User(String),
+}
+
 /// Words for a run that never started.
-fn explain(error: Error, target: &str, user: Option<&str>) -> anyhow::Error {
+fn explain(error: Error, target: &str, login: &Login) -> anyhow::Error {
     let (client, trouble) = match error {
         Error::Open { client, trouble } => (client, trouble),
         Error::Interrupted => {
@@ -194,10 +205,10 @@ fn explain(error: Error, target: &str, user: Option<&str>) -> anyhow::Error {
             return anyhow::anyhow!(detail).context("The load generator could not run.");
         }
     };
-    explain_trouble(&trouble, client, target, user).into()
+    explain_trouble(&trouble, client, target, login).into()
 }
 
-fn explain_trouble(trouble: &Trouble, client: u32, target: &str, user: Option<&str>) -> Failure {
+fn explain_trouble(trouble: &Trouble, client: u32, target: &str, login: &Login) -> Failure {
     let what = match client {
         0 => format!("No connection to {target}."),
         _ => format!("Client {client} got no connection to {target}; others did."),
@@ -219,12 +230,16 @@ fn explain_trouble(trouble: &Trouble, client: u32, target: &str, user: Option<&s
             "check that this computer and the board are on the same network (`obkmq info --port PORT`)"
                 .to_owned(),
         ),
-        Trouble::NotAuthorised => match user {
-            Some(user) => (
+        Trouble::NotAuthorised => match login {
+            Login::User(user) => (
                 format!("the broker refused user {user:?} with this password"),
                 format!("set that user's password on the board: obkmq config set-user {user}"),
             ),
-            None => (
+            Login::WithoutPassword(user) => (
+                format!("the broker refused user {user:?}: no password was given"),
+                "pipe it in with --password-stdin, or set OBKMQ_PASSWORD".to_owned(),
+            ),
+            Login::Nobody => (
                 "the broker wants a user, and none was given".to_owned(),
                 "make one with `obkmq config set-user NAME`, then add --user NAME".to_owned(),
             ),
@@ -329,13 +344,17 @@ mod tests {
 
     #[test]
     fn a_refused_login_names_the_user_and_the_command_that_helps() {
-        let failure = explain_trouble(&Trouble::NotAuthorised, 0, "192.168.1.30:1883", Some("house"));
+        let house = Login::User("house".to_owned());
+        let failure = explain_trouble(&Trouble::NotAuthorised, 0, "192.168.1.30:1883", &house);
         assert_eq!(
             failure.to_string(),
             "error: No connection to 192.168.1.30:1883.\n  why: the broker refused user \"house\" with this \
              password\n next: set that user's password on the board: obkmq config set-user house"
         );
-        let nobody = explain_trouble(&Trouble::NotAuthorised, 0, "a:1", None);
+        let silent = Login::WithoutPassword("house".to_owned());
+        let silent = explain_trouble(&Trouble::NotAuthorised, 0, "a:1", &silent);
+        assert!(silent.next.contains("--password-stdin"), "{silent}");
+        let nobody = explain_trouble(&Trouble::NotAuthorised, 0, "a:1", &Login::Nobody);
         assert!(nobody.next.contains("--user NAME"), "{nobody}");
         assert_eq!(nobody.exit, Exit::Network);
     }

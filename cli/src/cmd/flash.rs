@@ -79,7 +79,7 @@ impl Flash {
         plan.lines().iter().for_each(|line| context.note(line));
 
         interrupt::arm(
-            "The board is half-flashed and does not start.",
+            "The board may be half-flashed, and does not start then.",
             "run the same command again; what is written already is skipped",
         );
         let started = Instant::now();

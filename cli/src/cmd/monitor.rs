@@ -27,7 +27,7 @@ Examples:
   obkmq monitor --port /dev/ttyUSB0
   echo info | obkmq monitor --port /dev/ttyUSB0
 
-Type `help` and Enter for the device's commands. Ctrl-C ends the monitor.")]
+Type `help` and Enter for the device's commands. Ctrl-C ends the monitor; the end of a pipe into it does not.")]
 pub(crate) struct Monitor {
     #[command(flatten)]
     port: PortOption,
@@ -117,6 +117,8 @@ impl Screen<'_> {
         }
         let text = self.line.push(bytes);
         if !self.context.json {
+            // It went out as it came; only whether a line is open matters.
+            while self.line.take_line().is_some() {}
             return write_out(&text);
         }
         while let Some(line) = self.line.take_line() {

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
-use obkmq_host::{Console, ServerError, Setup, SetupError, Stop, start};
+use obkmq_config::settings::Anonymous;
+use obkmq_host::{Console, OpenError, ServerError, Setup, SetupError, Stop, start};
 use serde::Serialize;
 
 use crate::context::Context;
@@ -52,7 +53,10 @@ impl Run {
         } else if let Some(address) = address {
             context.out(format_args!("obkmq {} listens on {address}", env!("CARGO_PKG_VERSION")))?;
         }
-        if server.node().settings().users().is_empty() {
+        let settings = server.node().settings();
+        if settings.anonymous() == Anonymous::Always {
+            context.note("mqtt.anonymous is `always`: whoever reaches this port may connect.");
+        } else if settings.users().is_empty() {
             context.note("No user is set, so only this machine may connect; --config FILE brings users.");
         }
         // A PC's console has no input, so nothing can ask for a restart: whatever ends the loop ends the broker.
@@ -65,12 +69,18 @@ fn explain(error: SetupError) -> Failure {
     let why = error.to_string();
     match error {
         SetupError::Server(ServerError::Listen { address, error }) => cannot_listen(address, &error),
-        SetupError::Folder { .. } | SetupError::Flash { .. } => Failure::new(
-            Exit::Usage,
-            "The data folder cannot be used.",
-            why,
-            "choose another folder with --data, or end the other obkmq that uses it",
-        ),
+        SetupError::Folder { .. } | SetupError::Flash { .. } => {
+            let next = match &error {
+                SetupError::Flash { error: OpenError::InUse, .. } => {
+                    "end the other obkmq that uses it, or choose another folder with --data"
+                }
+                SetupError::Flash { error: OpenError::Size { .. }, .. } => {
+                    "put a whole copy of that file back, or move it away to start with none"
+                }
+                _ => "make room and see to its permissions, or choose another folder with --data",
+            };
+            Failure::new(Exit::Usage, "The data folder cannot be used.", why, next)
+        }
         SetupError::Read { .. } | SetupError::Password { .. } => Failure::new(
             Exit::Usage,
             "The settings cannot be read.",

@@ -1,11 +1,12 @@
 //! `obkmq sim`: a board made of software, to flash, provision and load without hardware.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use obkmq_image::Chip;
 use obkmq_virtual::faults::Fault;
+use obkmq_virtual::flash::OpenError;
 use obkmq_virtual::sim::{self, Ending, Notice, Options, SimError};
 use serde::Serialize;
 
@@ -42,6 +43,10 @@ pub(crate) struct Sim {
 
 impl Sim {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<()> {
+        // The firmware listens only once it was flashed; a port that is taken had better show before that.
+        if let Err(error) = TcpListener::bind(self.listen) {
+            return Err(super::run::cannot_listen(self.listen, &error).into());
+        }
         let mut options = Options::new(&self.flash);
         options.chip = self.chip;
         options.listen = self.listen;
@@ -113,12 +118,15 @@ fn explain(error: &SimError, flash: &Path) -> Failure {
             why,
             "run a broker instead: obkmq run",
         ),
-        SimError::Open { .. } | SimError::NodeFlash { .. } => Failure::new(
-            Exit::Usage,
-            format!("{} cannot be the board's flash.", flash.display()),
-            why,
-            "choose another file with --flash, or end the other board that uses it",
-        ),
+        SimError::Open { .. } | SimError::NodeFlash { .. } => {
+            let next = match error {
+                SimError::Open { error: OpenError::InUse, .. } => {
+                    "end the other board that uses it, or choose another file with --flash"
+                }
+                _ => "choose another file with --flash; one that does not exist is made",
+            };
+            Failure::new(Exit::Usage, format!("{} cannot be the board's flash.", flash.display()), why, next)
+        }
         SimError::Link { .. } => Failure::new(
             Exit::Usage,
             "The link to the serial port cannot be made.",

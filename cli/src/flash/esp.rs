@@ -121,6 +121,11 @@ fn attach(mut connection: Connection, path: &str) -> Result<Flasher, Failure> {
         if tries >= LINE_TRIES || is_silence(&error) || !is_about_the_line(&error) {
             return Err(explain(&error, path, Phase::Connecting { may_reset }));
         }
+        if !may_reset {
+            // An interrupted run leaves its stub behind, which the library takes for the ROM. This ends the stub, and
+            // the ROM refuses it; what comes of it shows in the next try.
+            let _ = guarded(|| connection.write_command(Command::RunUserCode));
+        }
         tries += 1;
     };
     if flasher.secure_download_mode() {

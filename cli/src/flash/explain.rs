@@ -99,6 +99,8 @@ fn cause(error: &Error) -> String {
     if ["Broken pipe", "No such device", "Input/output error", "device not functioning"]
         .iter()
         .any(|gone| text.contains(gone))
+        // All that the library keeps of an error of the port itself.
+        || text.ends_with("I/O error")
     {
         return "the port went away: the board was unplugged or lost its power".to_owned();
     }

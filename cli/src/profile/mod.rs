@@ -3,7 +3,7 @@
 //! One flat TOML file with the keys `host`, `port`, `user`, `password` and `serial`. The first of these that
 //! exists is read, whole; files are never mixed, so that a password cannot meet another file's host:
 //!
-//! 1. `--profile FILE` or `OBKMQ_PROFILE` (must exist when something is read),
+//! 1. `--profile FILE` or `OBKMQ_PROFILE` (one that does not exist is as an empty one, with a warning),
 //! 2. `obkmq.toml` in the current folder,
 //! 3. `obkmq/obkmq.toml` in the user's configuration folder (`~/.config` on Linux).
 //!
@@ -48,7 +48,10 @@ pub(crate) fn load(context: &Context) -> anyhow::Result<Profile> {
     let text = match read(&path) {
         Ok(text) => text,
         // A profile that is named and not there yet is the one that --save will make.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Profile::default()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            context.warn(format_args!("there is no profile {} yet", path.display()));
+            return Ok(Profile::default());
+        }
         Err(error) => {
             return Err(Failure::new(
                 Exit::Usage,
@@ -60,11 +63,16 @@ pub(crate) fn load(context: &Context) -> anyhow::Result<Profile> {
         }
     };
     let parsed = parse(&text).map_err(|error| {
+        let next = if is_settings(&text) {
+            "this looks like settings for `obkmq run --config`: give them another name, or name a profile with --profile"
+        } else {
+            "correct that line; the keys are host, port, user, password and serial"
+        };
         Failure::new(
             Exit::Usage,
             format!("The profile {} cannot be used.", path.display()),
             error,
-            "correct that line; the keys are host, port, user, password and serial",
+            next,
         )
     })?;
     if parsed.password.as_deref().is_some_and(|password| !is_reference(password)) {
@@ -147,6 +155,14 @@ fn parse(text: &str) -> Result<Parsed, String> {
     Ok(parsed)
 }
 
+/// Whether the file is one of the broker's, which are easily given the same name.
+fn is_settings(text: &str) -> bool {
+    let table = DeTable::parse(text);
+    table.is_ok_and(|table| {
+        table.get_ref().keys().any(|key| ["mqtt", "retain", "log", "users"].contains(&key.get_ref().as_ref()))
+    })
+}
+
 fn line_of(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|byte| *byte == b'\n').count().saturating_add(1)
 }
@@ -227,6 +243,13 @@ mod tests {
         assert_eq!(parse("port = 0").unwrap_err(), "line 1: port must be from 1 to 65535");
         assert!(parse("user = 1").unwrap_err().starts_with("line 1: user must be a text"));
         assert!(parse("user = \"a\"\nuser").unwrap_err().starts_with("line 2: "));
+    }
+
+    #[test]
+    fn a_brokers_settings_file_is_recognised() {
+        assert!(is_settings("[users.house]\npassword = \"env:X\"\n"));
+        assert!(!is_settings("hots = \"a\"\n"));
+        assert!(!is_settings("[users"));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::profile;
 pub(crate) struct PortOption {
     /// The serial port (default: the profile's, or the only likely one)
     #[arg(short, long, value_name = "PATH", env = "OBKMQ_PORT", hide_env_values = true)]
+    #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) port: Option<String>,
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use libtest_mimic::Trial;
-use obkmq_tests::{Program, Tool, image};
+use obkmq_tests::{Board, Program, Tool, image};
 
 use crate::story::Sim;
 use crate::{test, test_with};
@@ -14,6 +14,7 @@ const WRONG_IMAGE: i32 = 6;
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         test("power_pulled_in_the_middle_of_flashing_leaves_a_board_that_says_so", power_pulled),
+        test("an_interrupted_flasher_leaves_a_board_that_the_next_one_can_flash", interrupted),
         test("what_is_no_image_for_the_board_is_refused_before_anything_is_erased", wrong_images),
         test_with("esptool_identifies_writes_and_verifies_through_the_rom_loader", &[Tool::ESPTOOL], esptool),
     ]
@@ -38,6 +39,18 @@ fn power_pulled() {
     Program::obkmq(home).args(["info", "--port", &sim.port]).run().expect(5);
     flash(home, &sim.port, &image).run().expect(0);
     Program::obkmq(home).args(["info", "--port", &sim.port]).run().expect(0);
+}
+
+/// The stub of the first run still answers, and a pty has no line to reset it by.
+fn interrupted() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let image = image::esp32c3();
+    let sim = Sim::start(home, &[]);
+    let mut first = Board::start(flash(home, &sim.port, &image));
+    first.line("retained");
+    drop(first);
+    flash(home, &sim.port, &image).run().expect(0);
 }
 
 fn wrong_images() {

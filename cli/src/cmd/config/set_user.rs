@@ -96,7 +96,15 @@ impl SetUser {
             None if context.interactive => ask_host()?,
             given => given.clone(),
         };
-        Ok(Some(profile::save(context, host.as_ref(), &self.name, password)?))
+        match profile::save(context, host.as_ref(), &self.name, password) {
+            Ok(path) => Ok(Some(path)),
+            // What happened on the device must not be doubted because of a file here.
+            Err(error) => {
+                let failure = Failure::from_error(&error);
+                let what = format!("The user {} is set on the device. {}", self.name, failure.what);
+                Err(Failure { what, ..failure }.into())
+            }
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use clap::Args;
 use obkmq_config::line::{Command, Fields};
 use serde::Serialize;
 
+use super::users;
 use crate::context::Context;
 use crate::interrupt;
 use crate::serial::connect::PortOption;
@@ -82,7 +83,7 @@ fn change(port: &PortOption, command: &Command<'_>, key: &str, context: &Context
     }
 }
 
-/// List all settings
+/// List all settings and the names of the users
 #[derive(Args)]
 #[command(after_help = "Example:\n  obkmq config list --port /dev/ttyUSB0 --json")]
 pub(crate) struct List {
@@ -92,6 +93,10 @@ pub(crate) struct List {
 
 impl List {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<()> {
+        #[derive(Serialize)]
+        struct Users {
+            names: Vec<String>,
+        }
         let mut session = session::open(&self.port, context)?;
         let reply = session.request(&Command::List)?;
         let settings: Vec<Setting> = reply.rows.iter().map(Setting::from_fields).collect();
@@ -104,7 +109,12 @@ impl List {
                 context.out(format_args!("{:width$}  {}{mark}", setting.key, setting.value))?;
             }
         }
-        Ok(())
+        let names = users::names(&mut session)?;
+        if context.json {
+            return context.out_json("users", Users { names });
+        }
+        let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        context.out(format_args!("{:width$}  {names}", "users"))
     }
 }
 

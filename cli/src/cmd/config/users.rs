@@ -31,8 +31,12 @@ impl DelUser {
         interrupt::arm("Nothing was changed.", "run the same command again when you are ready");
         let mut session = session::open(&self.port, context)?;
         interrupt::arm("The user may or may not be deleted.", "run the same command again");
-        session.request(&Command::UserDel { name: self.name.as_str().into() })?;
+        let result = session.request(&Command::UserDel { name: self.name.as_str().into() });
         let users = names(&mut session)?;
+        match result {
+            Err(_) if !users.contains(&self.name) => return Err(unknown(&self.name, &users).into()),
+            result => result?,
+        };
         if users.contains(&self.name) {
             return Err(Failure::new(
                 Exit::Settings,
@@ -48,6 +52,15 @@ impl DelUser {
             context.out(format_args!("user {} is deleted; {} left", self.name, users.len()))
         }
     }
+}
+
+fn unknown(name: &str, users: &[String]) -> Failure {
+    let why = match users {
+        [] => "the device has no user at all".to_owned(),
+        users => format!("its users are: {}", users.join(", ")),
+    };
+    let next = "correct the name; `obkmq config list` shows the users, too";
+    Failure::new(Exit::Settings, format!("The device has no user {name}."), why, next)
 }
 
 /// The names of all users, as the device lists them.
