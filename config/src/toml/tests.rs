@@ -153,11 +153,11 @@ fn a_password_in_clear_is_refused_and_never_repeated() {
 
 #[test]
 fn the_sample_is_the_table_and_can_be_read() {
-    let sample = include_str!("../../examples/obkmq.toml");
+    let sample = include_str!("../../examples/house.toml");
     let generated = write(&Settings::default());
     assert!(
         sample.contains(&generated),
-        "examples/obkmq.toml must contain what the table says, which is:\n{generated}"
+        "examples/house.toml must contain what the table says, which is:\n{generated}"
     );
     // Every key of the sample, once its comment sign is taken away, is a good file too.
     let uncommented: String = generated
