@@ -144,7 +144,12 @@ impl<B: Board> Node<B> {
                 Err(error) => return refuse(&error),
             };
             if let Err(error) = self.settings_store.save(self.board.flash(), &settings) {
-                return Answer::refuse(ErrorCode::Storage, format!("nothing was changed: {error}"));
+                return Answer::refuse(
+                    ErrorCode::Storage,
+                    format!(
+                        "{error}; nothing was changed now, but the new settings may be there after a restart"
+                    ),
+                );
             }
             self.locked = false;
             self.apply(settings);

@@ -20,7 +20,7 @@ pub enum AdoptError {
     /// They do not fit together.
     #[error(transparent)]
     Settings(#[from] SettingError),
-    /// They could not be stored; nothing was changed.
+    /// They could not be stored and are not in use; a restart may find the old or the new ones.
     #[error(transparent)]
     Storage(#[from] StorageError),
 }

@@ -1,6 +1,8 @@
 //! Where the node's console goes on a PC.
 
-use std::io::{self, Read, Write};
+#[cfg(unix)]
+use std::io::Read as _;
+use std::io::{self, Write};
 
 /// The console's other end.
 pub enum Console {
@@ -26,6 +28,7 @@ pub struct Line {
 }
 
 /// What reading the console brought.
+#[cfg_attr(not(unix), allow(dead_code, reason = "a log has no input, and there are no lines elsewhere"))]
 pub(crate) enum Input {
     Bytes(usize),
     Nothing,
@@ -42,6 +45,7 @@ impl Console {
         }
     }
 
+    #[cfg_attr(not(unix), allow(unused_variables, reason = "a log has no input"))]
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<Input> {
         match self {
             Self::Log(_) => Ok(Input::Nothing),
