@@ -11,6 +11,9 @@ pub struct Limits {
     pub max_client_id_bytes: u16,
     /// Subscriptions of one session; further filters are refused in SUBACK.
     pub max_subscriptions: u32,
+    /// Filters with wildcards in one SUBSCRIBE; further ones are refused in SUBACK. Each of them is compared with every
+    /// retained message in one go.
+    pub max_wildcards_per_subscribe: u16,
     /// Retained messages, those included whose removal has not been fetched from the journal.
     pub max_retained: u32,
     /// Bytes of messages that wait for one receiver: in its outbox, and again in its session's queue.
@@ -46,6 +49,7 @@ impl Default for Limits {
             max_packet_bytes: 1024 * 1024,
             max_client_id_bytes: 256,
             max_subscriptions: 100_000,
+            max_wildcards_per_subscribe: 256,
             max_retained: 100_000,
             max_queued_bytes: 1024 * 1024,
             max_queued_messages: 10_000,
@@ -71,6 +75,7 @@ impl Limits {
             max_packet_bytes: 16 * 1024,
             max_client_id_bytes: 64,
             max_subscriptions: 64,
+            max_wildcards_per_subscribe: 32,
             max_retained: 512,
             max_queued_bytes: 16 * 1024,
             max_queued_messages: 64,

@@ -25,7 +25,14 @@ impl Core {
             self.messages.insert_filled(&mut self.memory, codes, failure, Purpose::Session)
         });
         let Ok(answer) = answer else { return Outcome::NoMemory };
+        let mut wildcards = 0_u32;
         for (index, subscription) in subscribe.subscriptions.iter().enumerate() {
+            wildcards += u32::from(subscription.filter.has_wildcard());
+            if subscription.filter.has_wildcard()
+                && wildcards > self.policy.limits.max_wildcards_per_subscribe.into()
+            {
+                continue;
+            }
             let granted = subscription.qos.min(MAX_GRANTED);
             if self.subscribe(session, subscription.filter, granted).is_ok() {
                 let code = SubscribeReturnCode::Granted(granted).byte();

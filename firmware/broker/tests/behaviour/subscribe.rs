@@ -112,3 +112,16 @@ fn unsubscribing_in_the_order_of_subscribing_does_not_search() {
     assert_eq!(network.broker.statistics().subscriptions, 0);
     assert!(network.is_alive(client));
 }
+
+/// A packet of a megabyte of `+/x` once held the broker for twenty seconds: each is compared with all that is retained.
+#[test]
+fn wildcards_beyond_the_limit_of_a_packet_are_refused_and_exact_filters_are_not() {
+    let limit = usize::from(obkmq_broker::Limits::default().max_wildcards_per_subscribe);
+    let mut network = Network::new();
+    let client = network.connect("c");
+    let mut filters = vec![("+/x", QoS::AtMostOnce); limit + 2];
+    filters.push(("exact", QoS::AtMostOnce));
+    network.subscribe(client, &filters);
+    let codes = [vec!["0"; limit], vec!["128"; 2], vec!["0"]].concat().join(",");
+    assert_eq!(network.read(client), [format!("SUBACK 100 [{codes}]")]);
+}
