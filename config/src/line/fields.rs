@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::fmt::Display;
 use core::str::FromStr;
 
-use super::word::{Word, push_escaped, write_word};
+use super::word::{Word, needs_escape, push_escaped, write_word};
 
 /// Named values, in their order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -84,7 +84,9 @@ impl Fields {
         words
             .map(|word| {
                 let (key, value) = word.text().split_once('=')?;
-                (!key.is_empty()).then(|| (Cow::Owned(key.to_string()), value.to_string()))
+                // What could not be written as a field again is none: quotes hold any text, a key must not.
+                let bare = !key.chars().any(|character| character == ' ' || needs_escape(character));
+                (bare && !key.is_empty()).then(|| (Cow::Owned(key.to_string()), value.to_string()))
             })
             .collect::<Option<Vec<_>>>()
             .map(Self)

@@ -180,6 +180,13 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_only_quotes_can_hold_is_no_field() {
+        for body in ["ok \" lines=1\"", "ok \"a b=1\"", "ok \"a\\\"=1\"", "ok \"\\n=1\"", "+ n=1 \"a b=1\""] {
+            assert_eq!(Reply::parse(body), None, "{body}");
+        }
+    }
+
+    #[test]
     fn replies_round_trip() {
         let fields =
             Fields::new().with("gen", 18).with("state", "ok").with("empty", "").with("text", "a \"b\" = c");

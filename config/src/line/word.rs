@@ -130,7 +130,7 @@ pub(super) fn write_quoted(line: &mut String, text: &str) {
     line.push('"');
 }
 
-fn needs_escape(character: char) -> bool {
+pub(super) fn needs_escape(character: char) -> bool {
     matches!(character, '"' | '\\') || character.is_control()
 }
 
