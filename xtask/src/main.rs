@@ -6,6 +6,7 @@
 mod chip;
 mod ci;
 mod demo;
+mod fuzz;
 mod image;
 mod process;
 mod project;
@@ -29,6 +30,7 @@ enum Verb {
     Ci,
     /// Flash, provision and load-test a simulated board
     Demo,
+    Fuzz(fuzz::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         Verb::Test => test::run(),
         Verb::Ci => ci::run(),
         Verb::Demo => demo::run(),
+        Verb::Fuzz(arguments) => fuzz::run(&arguments),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

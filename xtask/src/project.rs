@@ -58,6 +58,11 @@ impl Project {
         self.target.join("build-std")
     }
 
+    /// Target folder of the fuzz targets, their growing corpora and what they find.
+    pub(crate) fn fuzz_target(&self) -> PathBuf {
+        self.target.join("fuzz")
+    }
+
     /// Images of one chip. The command line tool finds them from its own place in the target folder.
     pub(crate) fn images(&self, chip: &str) -> PathBuf {
         self.target.join("images").join(chip)
