@@ -19,7 +19,7 @@ pub(crate) const EVENTS_PER_TURN: usize = 256;
 
 /// How long a closed connection is still read (and thrown away), in milliseconds. Closing a socket with unread input
 /// resets it, and a reset may destroy the CONNACK that tells the client why.
-pub(crate) const DRAIN_MS: u64 = 1_000;
+pub(crate) const DRAIN_MS: u64 = 5_000;
 
 /// Pause after the operating system refused to accept (no file descriptors left), in milliseconds.
 pub(crate) const ACCEPT_PAUSE_MS: u64 = 100;

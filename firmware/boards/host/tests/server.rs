@@ -76,8 +76,8 @@ fn a_refused_client_reads_why_although_it_sent_more_than_was_read() {
     let server = Running::start(Setup { config: Some(config), ..Setup::default() });
     let mut stream = server.connect();
     stream.write_all(&connect_packet(b'x')).unwrap();
-    // Never read by the server: a close with unread input would reset the connection and destroy the answer.
-    let _ = stream.write_all(&[0xC0; 100_000]);
+    // More than the server has read when it answers: a close with unread input resets the connection.
+    stream.write_all(&[0xC0; 4_000_000]).unwrap();
     let mut answer = [0; 4];
     stream.read_exact(&mut answer).unwrap();
     assert_eq!(answer, [0x20, 2, 0, 5]);
@@ -96,6 +96,13 @@ fn retained_messages_and_settings_survive_a_restart_with_data() {
     let server = Running::start(setup.clone());
     let mut publisher = server.connect();
     exchange(&mut publisher, &connect_packet(b'p'), &CONNACK_ACCEPTED);
+    // The first is stored at once, the other has to wait for its turn and is stored when the server ends.
+    publisher.write_all(&publish).unwrap();
+    exchange(&mut publisher, &[0xC0, 0], &[0xD0, 0]);
+    publish.truncate(2);
+    publish.extend([0, 15]);
+    publish.extend(b"homeassistant/y");
+    publish.extend(b"on");
     publisher.write_all(&publish).unwrap();
     exchange(&mut publisher, &[0xC0, 0], &[0xD0, 0]);
     assert_eq!(server.stop(), Outcome::Stopped);
@@ -103,7 +110,14 @@ fn retained_messages_and_settings_survive_a_restart_with_data() {
     let server = Running::start(setup);
     let mut subscriber = server.connect();
     exchange(&mut subscriber, &connect_packet(b's'), &CONNACK_ACCEPTED);
-    exchange(&mut subscriber, &[0x82, 6, 0, 1, 0, 1, b'#', 0], &[0x90, 3, 0, 1, 0]);
+    exchange(
+        &mut subscriber,
+        &[
+            0x82, 20, 0, 1, 0, 15, b'h', b'o', b'm', b'e', b'a', b's', b's', b'i', b's', b't', b'a', b'n',
+            b't', b'/', b'y', 0,
+        ],
+        &[0x90, 3, 0, 1, 0],
+    );
     exchange(&mut subscriber, &[], &publish);
     assert_eq!(server.stop(), Outcome::Stopped);
 }
