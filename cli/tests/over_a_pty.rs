@@ -93,6 +93,23 @@ fn a_user_is_set_saved_for_the_owner_only_and_deleted() {
 }
 
 #[test]
+fn a_user_gets_rights_together_with_the_password() {
+    let home = tempfile::tempdir().unwrap();
+    let port = device(Firmware::Obkmq);
+    let words = "config set-user house --password-stdin --no-save --rights admin --rights everything";
+    let done = obkmq(home.path(), &port, words, "apple pie\n");
+    assert_eq!((done.code, done.stdout.as_str()), (0, "user house is set\n"), "{}", done.stderr);
+    let list = obkmq(home.path(), &port, "config list", "").stdout;
+    assert!(list.ends_with("  house (admin,everything)\n"), "{list}");
+    obkmq(home.path(), &port, "config set-user guest --password-stdin --no-save", "pear\n");
+    let list = obkmq(home.path(), &port, "config list", "").stdout;
+    assert!(list.ends_with("  house (admin,everything), guest\n"), "{list}");
+    let list = obkmq(home.path(), &port, "config list --json", "").stdout;
+    let users = "\"names\":[\"house\",\"guest\"],\"rights\":[\"admin,everything\",\"everything\"]}";
+    assert!(list.trim_end().ends_with(users), "{list}");
+}
+
+#[test]
 fn info_is_a_table_and_one_json_line() {
     let home = tempfile::tempdir().unwrap();
     let port = device(Firmware::Obkmq);

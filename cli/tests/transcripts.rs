@@ -187,6 +187,7 @@ fn errors_of_usage() {
             ("flash --baud 1", ""),
             ("config set mqtt.port", ""),
             ("config set-user house --save --no-save", ""),
+            ("config set-user house --password-stdin --rights home/#", "apple\n"),
         ],
     );
 }

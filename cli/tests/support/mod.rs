@@ -56,7 +56,8 @@ struct Device {
     buffer: LineBuffer,
     session: Session,
     settings: Settings,
-    users: Vec<String>,
+    users: Vec<(String, String)>,
+    in_transaction: bool,
 }
 
 impl Device {
@@ -67,6 +68,7 @@ impl Device {
             session: Session::new(),
             settings: Settings::default(),
             users: Vec::new(),
+            in_transaction: false,
         }
     }
 
@@ -92,7 +94,8 @@ impl Device {
             Admission::Execute | Admission::NewRun => {}
             other => panic!("a clean line needs no repetition: {other:?}"),
         }
-        let mut replies = execute(&command, firmware, &mut self.settings, &mut self.users);
+        let mut replies =
+            execute(&command, firmware, &mut self.settings, &mut self.users, &mut self.in_transaction);
         let last = replies.pop().unwrap();
         let mut answer = String::from("[0.001] log: a line in the middle\r\n");
         answer.extend(replies.iter().map(|reply| reply.to_frame(seq)));
@@ -106,7 +109,8 @@ fn execute(
     command: &Command<'_>,
     firmware: Firmware,
     settings: &mut Settings,
-    users: &mut Vec<String>,
+    users: &mut Vec<(String, String)>,
+    in_transaction: &mut bool,
 ) -> Vec<Reply> {
     let done = || vec![Reply::ok(Fields::new().with("gen", 7))];
     match command {
@@ -132,14 +136,34 @@ fn execute(
             Err(error) => vec![Reply::from(&error)],
         },
         Command::UserSet { name, .. } => {
-            users.push(name.clone().into_owned());
+            users.push((name.clone().into_owned(), "everything".to_owned()));
+            done()
+        }
+        Command::UserRights { name, rights } => {
+            assert!(*in_transaction, "between the two the user would have all rights");
+            users
+                .iter_mut()
+                .filter(|(user, _)| user == name)
+                .for_each(|(_, held)| *held = rights.to_string());
+            done()
+        }
+        Command::Begin { generation } => {
+            assert_eq!(*generation, settings.generation());
+            *in_transaction = true;
+            vec![Reply::ok(Fields::new())]
+        }
+        Command::Commit => {
+            *in_transaction = false;
             done()
         }
         Command::UserDel { name } => {
-            users.retain(|user| user != name);
+            users.retain(|(user, _)| user != name);
             done()
         }
-        Command::UserList => rows(users.iter().map(|user| Fields::new().with("name", user))),
+        Command::UserList => {
+            assert!(!*in_transaction, "a reader inside would see what is not stored");
+            rows(users.iter().map(|(user, held)| Fields::new().with("name", user).with("rights", held)))
+        }
         Command::Info => {
             rows([Fields::new().with("clients", 3), Fields::new().with("uptime_s", 42)].into_iter())
         }

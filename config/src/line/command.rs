@@ -62,7 +62,14 @@ pub enum Command<'a> {
         /// Name of the user.
         name: Cow<'a, str>,
     },
-    /// Names of the users.
+    /// Sets what a user may do.
+    UserRights {
+        /// Name of the user.
+        name: Cow<'a, str>,
+        /// List of rights.
+        rights: Cow<'a, str>,
+    },
+    /// Names and rights of the users.
     UserList,
     /// Facts about the device.
     Info,
@@ -104,7 +111,8 @@ pub const COMMANDS: &[CommandHelp] = &[
     CommandHelp { usage: "abort", help: "drop the transaction" },
     CommandHelp { usage: "user set NAME PASSWORD", help: "add a user or change a password" },
     CommandHelp { usage: "user del NAME", help: "delete a user" },
-    CommandHelp { usage: "user list", help: "show the names of the users" },
+    CommandHelp { usage: "user rights NAME RIGHTS", help: "set what a user may do" },
+    CommandHelp { usage: "user list", help: "show the names and rights of the users" },
     CommandHelp { usage: "info", help: "show facts about the device" },
     CommandHelp { usage: "refused", help: "show the last refused connections" },
     CommandHelp { usage: "reboot", help: "restart the device" },
@@ -161,6 +169,7 @@ impl<'a> Command<'a> {
                     check_password(&password).map(|()| Self::UserSet { name, password })
                 }
                 ("del", Some(name), None, None) => Ok(Self::UserDel { name }),
+                ("rights", Some(name), Some(rights), None) => Ok(Self::UserRights { name, rights }),
                 ("list", None, None, None) => Ok(Self::UserList),
                 _ => Err(usage("user")),
             },
@@ -192,6 +201,7 @@ impl<'a> Command<'a> {
             Self::Abort => line.push_str("abort"),
             Self::UserSet { name, password } => write_words(&mut line, &["user", "set", name, password]),
             Self::UserDel { name } => write_words(&mut line, &["user", "del", name]),
+            Self::UserRights { name, rights } => write_words(&mut line, &["user", "rights", name, rights]),
             Self::UserList => line.push_str("user list"),
             Self::Info => line.push_str("info"),
             Self::Refused => line.push_str("refused"),
@@ -220,6 +230,7 @@ impl<'a> Command<'a> {
             | Self::Abort
             | Self::UserSet { .. }
             | Self::UserDel { .. }
+            | Self::UserRights { .. }
             | Self::Reboot
             | Self::Log { .. } => true,
             Self::Hello { .. }
@@ -318,8 +329,14 @@ mod tests {
             ("set mqtt.port 1 2", "usage: set KEY VALUE"),
             ("list all", "usage: list"),
             ("reboot now", "usage: reboot"),
-            ("user set bob hunter2 x", "usage: user set NAME PASSWORD, or user del NAME, or user list"),
-            ("user", "usage: user set NAME PASSWORD, or user del NAME, or user list"),
+            (
+                "user set bob hunter2 x",
+                "usage: user set NAME PASSWORD, or user del NAME, or user rights NAME RIGHTS, or user list",
+            ),
+            (
+                "user",
+                "usage: user set NAME PASSWORD, or user del NAME, or user rights NAME RIGHTS, or user list",
+            ),
             ("help a b", "usage: help [KEY]"),
             ("hello a b c d e f", "usage: hello NONCE"),
         ] {
@@ -364,6 +381,9 @@ mod tests {
         let filters = "\"".repeat(crate::limits::FILTERS_LIMIT_BYTES / 2);
         let set = Command::Set { key: "retain.persist".into(), value: filters.into() };
         assert!(set.to_frame(u32::MAX).is_ok());
+        let rights = "\"".repeat(crate::limits::RIGHTS_LIMIT_BYTES / 2);
+        let user = Command::UserRights { name: "ä".repeat(32).into(), rights: rights.into() };
+        assert!(user.to_frame(u32::MAX).is_ok());
     }
 
     proptest! {

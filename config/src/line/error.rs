@@ -113,6 +113,7 @@ impl From<&SettingError> for ErrorCode {
             SettingError::UnknownKey { .. } => Self::UnknownKey,
             SettingError::BadValue { .. }
             | SettingError::Contradiction { .. }
+            | SettingError::BadRights { .. }
             | SettingError::BadUserName { .. }
             | SettingError::UnknownUser { .. }
             | SettingError::TooManyUsers

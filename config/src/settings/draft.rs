@@ -40,6 +40,11 @@ impl Draft {
         self.staged.remove_user(name)
     }
 
+    /// See [`Settings::set_user_rights`].
+    pub fn set_user_rights(&mut self, name: &str, rights: &str) -> Result<(), SettingError> {
+        self.staged.set_user_rights(name, rights)
+    }
+
     /// What the settings would be now.
     #[must_use]
     pub fn settings(&self) -> &Settings {

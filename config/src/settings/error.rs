@@ -3,7 +3,10 @@
 use alloc::string::{String, ToString};
 
 use super::table::{KEYS, Key};
-use crate::limits::{ENCODED_LIMIT, QUOTED_BACK_LIMIT_CHARS, USER_NAME_LIMIT_BYTES, USERS_LIMIT};
+use crate::limits::{
+    ENCODED_LIMIT, QUOTED_BACK_LIMIT_CHARS, RIGHTS_LIMIT, RIGHTS_LIMIT_BYTES, USER_NAME_LIMIT_BYTES,
+    USERS_LIMIT,
+};
 
 /// A change of settings that is refused. Nothing has changed then.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,6 +58,18 @@ pub enum SettingError {
         /// What was given, shortened.
         given: String,
     },
+    /// A user cannot have these rights.
+    #[error(
+        "rights cannot be {given:?}: {reason}; allowed: {}, admin, separated by commas, at most {RIGHTS_LIMIT} and \
+         {RIGHTS_LIMIT_BYTES} bytes",
+        super::rights::ALLOWED
+    )]
+    BadRights {
+        /// What was given, shortened.
+        given: String,
+        /// What exactly is wrong with it.
+        reason: &'static str,
+    },
     /// All places for users are taken.
     #[error("there are already {USERS_LIMIT} users; delete one first")]
     TooManyUsers,
@@ -76,6 +91,10 @@ impl SettingError {
 
     pub(super) fn bad_value(key: &'static Key, given: &str, reason: &'static str) -> Self {
         Self::BadValue { key, given: shorten(given), reason }
+    }
+
+    pub(super) fn bad_rights(given: &str, reason: &'static str) -> Self {
+        Self::BadRights { given: shorten(given), reason }
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) fn iterate(list: &str) -> impl Iterator<Item = &str> + Clone {
     list.split(',').filter(|filter| !filter.is_empty())
 }
 
-fn check_filter(filter: &str) -> Result<(), &'static str> {
+pub(super) fn check_filter(filter: &str) -> Result<(), &'static str> {
     if filter.is_empty() {
         return Err("a filter is empty");
     }

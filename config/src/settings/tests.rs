@@ -38,7 +38,14 @@ fn problem(records: &[(u16, &[u8])]) -> RecordProblem {
 }
 
 fn golden_bytes() -> Vec<u8> {
-    let text = include_str!("../../fixtures/settings-schema-1.hex");
+    hex_bytes(include_str!("../../fixtures/settings-schema-1.hex"))
+}
+
+fn golden_rights() -> Vec<u8> {
+    hex_bytes(include_str!("../../fixtures/settings-schema-1-rights.hex"))
+}
+
+fn hex_bytes(text: &str) -> Vec<u8> {
     let digits: String = text.lines().filter(|line| !line.starts_with('#')).collect();
     (0..digits.len() / 2).map(|at| u8::from_str_radix(&digits[at * 2..at * 2 + 2], 16).unwrap()).collect()
 }
@@ -79,8 +86,80 @@ fn schema_1_stays_readable_and_is_written_back_byte_for_byte() {
 }
 
 #[test]
+fn rights_stay_readable_and_are_written_back_byte_for_byte() {
+    let bytes = golden_rights();
+    let settings = Settings::decode(&bytes).unwrap();
+    assert_eq!(settings.anonymous_rights().as_str(), "read public/#");
+    assert_eq!(settings.user_rights("bob").as_str(), "read tele/#,write cmnd/%c/#,admin");
+    assert_eq!(settings.user_rights("zoe").as_str(), "");
+    assert_eq!(settings.users().len(), 1);
+    assert_eq!(settings.unknown_records(), 0);
+    assert_eq!(settings.encode(), bytes);
+}
+
+#[test]
 fn the_golden_settings_set_every_key() {
-    assert!(Settings::decode(&golden_bytes()).unwrap().entries().all(|entry| !entry.is_default));
+    let golden = [golden_bytes(), golden_rights()].map(|bytes| Settings::decode(&bytes).unwrap());
+    for key in KEYS {
+        assert!(golden.iter().any(|settings| !settings.entry(key).is_default), "{}", key.name);
+    }
+}
+
+#[test]
+fn rights_belong_to_a_name_and_survive_another_password() {
+    let mut settings = Settings::default();
+    assert!(matches!(settings.set_user_rights("bob", "admin"), Err(SettingError::UnknownUser { .. })));
+    assert!(settings.user_rights("bob").is_default());
+    settings.set_user("bob", hash(1)).unwrap();
+    assert_eq!(settings.user_rights("bob").as_str(), "everything");
+    settings.set_user_rights("bob", " read a , admin").unwrap();
+    settings.set_user("bob", hash(2)).unwrap();
+    assert_eq!(settings.user_rights("bob").as_str(), "read a,admin");
+    settings.set_user("ann", hash(2)).unwrap();
+    settings.set_user_rights("ann", "").unwrap();
+    assert_eq!(settings.user_rights("ann").iter().count(), 0);
+    assert_eq!(Settings::decode(&settings.encode()).unwrap(), settings);
+    settings.set_user_rights("ann", "everything").unwrap();
+    settings.remove_user("bob").unwrap();
+    settings.set_user("bob", hash(1)).unwrap();
+    assert!(settings.user_rights("bob").is_default(), "a new user of that name begins anew");
+    assert_eq!(settings.rights, []);
+}
+
+#[test]
+fn refused_rights_name_them_and_what_is_allowed_and_change_nothing() {
+    let mut settings = Settings::default();
+    settings.set_user("bob", hash(1)).unwrap();
+    settings.set_user_rights("bob", "read a").unwrap();
+    let before = settings.clone();
+    let error = settings.set_user_rights("bob", "reed a").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "rights cannot be \"reed a\": a right begins with read, write, readwrite, everything or admin; allowed: \
+         everything, read PATTERN, write PATTERN, readwrite PATTERN, admin, separated by commas, at most 16 and 320 bytes"
+    );
+    assert_eq!(check_rights("reed a"), Err(error));
+    assert_eq!(settings, before);
+    let error = settings.set("mqtt.anonymous_rights", "admin").unwrap_err();
+    assert!(error.to_string().contains("clients without a user name cannot be admin"), "{error}");
+    assert!(settings.anonymous_rights().is_default());
+}
+
+#[test]
+fn bad_records_of_rights_are_refused() {
+    for bad in
+        ["", "\x03bo", "\0read a", "\x03bobreed a", "\x03bobread a, admin", "\x03bobread a,", "\x01\nread a"]
+    {
+        assert_eq!(problem(&[(0x1002, bad.as_bytes())]), RecordProblem::BadValue, "{bad:?}");
+    }
+    assert_eq!(problem(&[(0x1002, b"\x03bobread \xff")]), RecordProblem::BadValue);
+    assert_eq!(problem(&[(0x1002, b"\x01badmin"), (0x1002, b"\x01aadmin")]), RecordProblem::OutOfOrder);
+    assert_eq!(problem(&[(0x1002, b"\x01badmin"), (0x1002, b"\x01b")]), RecordProblem::Duplicate);
+    assert_eq!(problem(&[(9, b"admin")]), RecordProblem::BadValue);
+    let many: Vec<_> = (0..=USERS_LIMIT).map(|index| format!("\x02{index:02}")).collect();
+    let many: Vec<_> = many.iter().map(|record| (0x1002, record.as_bytes())).collect();
+    assert_eq!(problem(&many), RecordProblem::TooManyUsers);
+    assert_eq!(decode_records(&[(0x1002, b"\x03bobeverything")]).unwrap(), Settings::default());
 }
 
 #[test]
@@ -251,6 +330,8 @@ fn any_settings() -> impl Strategy<Value = Settings> {
             let _ = settings.set("retain.persist", &filters.join(","));
             for (name, byte) in users {
                 settings.set_user(&name, hash(byte)).unwrap();
+                let rights = ["everything", "", "admin,read a", "write %u/#"];
+                settings.set_user_rights(&name, rights[usize::from(byte % 4)]).unwrap();
             }
             settings
         },
@@ -276,8 +357,8 @@ proptest! {
     }
 
     #[test]
-    fn damaged_settings_are_decoded_or_refused(at in 0_usize..400, byte: u8) {
-        let mut bytes = golden_bytes();
+    fn damaged_settings_are_decoded_or_refused(at in 0_usize..400, byte: u8, rights: bool) {
+        let mut bytes = if rights { golden_rights() } else { golden_bytes() };
         let at = at % bytes.len();
         bytes[at] = byte;
         if let Ok(settings) = Settings::decode(&bytes) {

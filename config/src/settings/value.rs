@@ -4,6 +4,7 @@ use alloc::string::{String, ToString};
 
 use super::error::SettingError;
 use super::filters;
+use super::rights;
 use super::table::{Key, Kind};
 
 /// A value that its key allows.
@@ -14,6 +15,8 @@ pub(super) enum Value {
     Choice(u8),
     /// Comma-separated, in the canonical form: no blanks around the commas, no filter twice.
     Filters(String),
+    /// Comma-separated, in the canonical form.
+    Rights(String),
 }
 
 impl Value {
@@ -36,6 +39,10 @@ impl Value {
                 Ok(list) => Ok(Self::Filters(list)),
                 Err(reason) => Err(SettingError::bad_value(key, text, reason)),
             },
+            Kind::Rights { .. } => match rights::canonical(text, false) {
+                Ok(list) => Ok(Self::Rights(list)),
+                Err(reason) => Err(SettingError::bad_value(key, text, reason)),
+            },
         }
     }
 
@@ -47,7 +54,7 @@ impl Value {
             }
             (Self::Choice(index), _) => index.to_string(),
             (Self::Integer(number), _) => number.to_string(),
-            (Self::Filters(list), _) => list.clone(),
+            (Self::Filters(list) | Self::Rights(list), _) => list.clone(),
         }
     }
 }

@@ -82,25 +82,21 @@ impl Reader<'_> {
                     Err(_) => number.to_string(),
                 }
             }
-            (DeValue::String(text), Kind::Choice { .. } | Kind::Filters { .. }) => text.to_string(),
-            (DeValue::Array(list), Kind::Filters { .. }) => {
-                let filters: Option<Vec<&str>> = list
-                    .iter()
-                    .map(|filter| filter.get_ref().as_str().filter(|filter| !filter.contains(',')))
-                    .collect();
-                match filters {
-                    Some(filters) => filters.join(","),
-                    None => {
-                        let message = format!("{path} takes strings without commas in its list");
-                        return self.mistake(&value.span(), message);
-                    }
-                }
+            (DeValue::String(text), Kind::Choice { .. } | Kind::Filters { .. } | Kind::Rights { .. }) => {
+                text.to_string()
             }
+            (DeValue::Array(list), Kind::Filters { .. } | Kind::Rights { .. }) => match joined(list) {
+                Some(text) => text,
+                None => {
+                    let message = format!("{path} takes strings without commas in its list");
+                    return self.mistake(&value.span(), message);
+                }
+            },
             (other, kind) => {
                 let wanted = match kind {
                     Kind::Integer { .. } => "a number",
                     Kind::Choice { .. } => "a string",
-                    Kind::Filters { .. } => "a list of strings",
+                    Kind::Filters { .. } | Kind::Rights { .. } => "a list of strings",
                 };
                 let message = format!(
                     "{path} takes {wanted}, not {}; allowed: {} ({})",
@@ -129,8 +125,12 @@ impl Reader<'_> {
         let mut given = false;
         for (field, value) in table.iter() {
             let field_name = field.get_ref().as_ref();
+            if field_name == "rights" {
+                self.rights(user, &path, value);
+                continue;
+            }
             if !matches!(field_name, "hash" | "password") {
-                let suggestion = closest(field_name, ["hash", "password"].into_iter());
+                let suggestion = closest(field_name, ["hash", "password", "rights"].into_iter());
                 let message = format!("{path} has no {:?}{}", shorten(field_name), DidYouMean(suggestion));
                 self.mistake(&field.span(), message);
                 continue;
@@ -156,6 +156,22 @@ impl Reader<'_> {
         if !given {
             let message = format!("{path} has neither hash nor password = \"env:NAME\" or \"file:PATH\"");
             self.mistake(&name.span(), message);
+        }
+    }
+
+    /// They are noted by name, because a user whose password is still to come is not there yet.
+    fn rights(&mut self, user: &str, path: &str, value: &Spanned<DeValue<'_>>) {
+        let text = match value.get_ref() {
+            DeValue::String(text) => Some(text.to_string()),
+            DeValue::Array(list) => joined(list),
+            _ => None,
+        };
+        let Some(text) = text else {
+            let message = format!("{path}.rights takes a list of strings without commas");
+            return self.mistake(&value.span(), message);
+        };
+        if let Err(error) = self.settings.set_rights_of_name(user, &text) {
+            self.mistake(&value.span(), format!("{path}: {error}"));
         }
     }
 
@@ -192,6 +208,12 @@ impl Reader<'_> {
             self.mistake(&(end..end), error.to_string());
         }
     }
+}
+
+/// The strings of a list with commas between them; `None` if one is no string or holds a comma.
+fn joined(list: &::toml::de::DeArray<'_>) -> Option<String> {
+    let items = list.iter().map(|item| item.get_ref().as_str().filter(|item| !item.contains(',')));
+    items.collect::<Option<Vec<&str>>>().map(|items| items.join(","))
 }
 
 fn kind_name(value: &DeValue<'_>) -> &'static str {

@@ -44,6 +44,24 @@ fn a_file_is_read() {
 }
 
 #[test]
+fn rights_stand_beside_the_user_whose_password_may_be_elsewhere() {
+    let text = format!(
+        "mqtt.anonymous_rights = []\n[users.ann]\nrights = [\"read tele/#\", \"admin\"]\nhash = \"{HASH}\"\n\
+         [users.bob]\npassword = \"env:BOB\"\nrights = \"write  a\"\n[users.cy]\nhash = \"{HASH}\"\n\
+         [users.dan]\nhash = \"{HASH}\"\nrights = []\n"
+    );
+    let mut settings = parse(&text).unwrap().settings;
+    settings.set_user("bob", PasswordHash::parse(HASH).unwrap()).unwrap();
+    for (user, rights) in
+        [("ann", "read tele/#,admin"), ("bob", "write a"), ("cy", "everything"), ("dan", "")]
+    {
+        assert_eq!(settings.user_rights(user).as_str(), rights, "{user}");
+    }
+    assert_eq!(settings.anonymous_rights().as_str(), "");
+    assert_eq!(parse(&write(&settings)).unwrap().settings, settings);
+}
+
+#[test]
 fn an_empty_file_means_the_defaults() {
     assert_eq!(parse("").unwrap(), SettingsFile { settings: Settings::default(), passwords: Vec::new() });
     assert_eq!(parse("[mqtt]\n[users]\n").unwrap().settings, Settings::default());
@@ -94,6 +112,26 @@ fn mistakes_say_where_what_and_what_is_allowed() {
         (
             "[users.bob]\npasword = \"env:X\"",
             "line 1, column 8: users.bob has neither hash nor password = \"env:NAME\" or \"file:PATH\"\nline 2, column 1: users.bob has no \"pasword\"; did you mean password?",
+        ),
+        (
+            "[users.bob]\nrights = [\"read a\"]",
+            "line 1, column 8: users.bob has neither hash nor password = \"env:NAME\" or \"file:PATH\"",
+        ),
+        (
+            "[users.bob]\npassword = \"env:X\"\nrights = [\"read a\", \"tele/#\"]",
+            "line 3, column 10: users.bob: rights cannot be \"read a,tele/#\": a right begins with read, write, readwrite, \
+             everything or admin; allowed: everything, read PATTERN, write PATTERN, readwrite PATTERN, admin, separated by \
+             commas, at most 16 and 320 bytes",
+        ),
+        (
+            "[users.bob]\npassword = \"env:X\"\nrights = true",
+            "line 3, column 10: users.bob.rights takes a list of strings without commas",
+        ),
+        (
+            "mqtt.anonymous_rights = [\"admin\"]",
+            "line 1, column 25: mqtt.anonymous_rights cannot be \"admin\": clients without a user name cannot be admin; \
+             allowed: everything, read PATTERN, write PATTERN, readwrite PATTERN separated by commas, at most 16 and 320 \
+             bytes (What clients without a user name may do)",
         ),
         (
             "retain.persist = [\"a/#/b\"]",
@@ -179,6 +217,7 @@ fn set_all(settings: &mut Settings) {
     for (key, value) in [
         ("mqtt.port", "1"),
         ("mqtt.anonymous", "always"),
+        ("mqtt.anonymous_rights", "read a,write b"),
         ("mqtt.max_clients", "7"),
         ("mqtt.max_packet_bytes", "300"),
         ("mqtt.max_queued_bytes", "5000"),
@@ -196,6 +235,7 @@ fn what_is_written_is_read_back() {
     assert_eq!(parse(&write(&settings)).unwrap().settings, settings);
     set_all(&mut settings);
     settings.set_user("bob \"b\" \\ é.[x]", PasswordHash::parse(HASH).unwrap()).unwrap();
+    settings.set_user_rights("bob \"b\" \\ é.[x]", "readwrite \"q\\/%u,admin").unwrap();
     assert!(settings.entries().all(|entry| !entry.is_default));
     assert_eq!(parse(&write(&settings)).unwrap(), SettingsFile { settings, passwords: Vec::new() });
 }

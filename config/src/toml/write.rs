@@ -30,6 +30,10 @@ pub fn write(settings: &Settings) -> String {
             toml_string(user.name()),
             toml_string(&user.password().to_text())
         ));
+        let rights = settings.user_rights(user.name());
+        if !rights.is_default() {
+            text.push_str(&format!("rights = {}\n", toml_list(rights.as_str())));
+        }
     }
     text
 }
@@ -38,18 +42,20 @@ fn toml_value(key: &Key, value: &str) -> String {
     match key.kind {
         Kind::Integer { .. } => value.to_string(),
         Kind::Choice { .. } => toml_string(value),
-        Kind::Filters { .. } => {
-            let mut list = String::from("[");
-            for (index, filter) in value.split(',').filter(|filter| !filter.is_empty()).enumerate() {
-                if index > 0 {
-                    list.push_str(", ");
-                }
-                list.push_str(&toml_string(filter));
-            }
-            list.push(']');
-            list
-        }
+        Kind::Filters { .. } | Kind::Rights { .. } => toml_list(value),
     }
+}
+
+fn toml_list(value: &str) -> String {
+    let mut list = String::from("[");
+    for (index, item) in value.split(',').filter(|item| !item.is_empty()).enumerate() {
+        if index > 0 {
+            list.push_str(", ");
+        }
+        list.push_str(&toml_string(item));
+    }
+    list.push(']');
+    list
 }
 
 /// A basic string. None of these texts holds a control character: the settings refuse them.

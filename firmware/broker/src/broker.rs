@@ -3,15 +3,18 @@
 use obkmq_mqtt::QoS;
 
 use crate::event::{Event, RefusedReason};
+use crate::journal::{Change, RestoredSession};
 use crate::link::{Link, LinkId, Want};
 use crate::memory::Purpose;
 use crate::policy::{Peer, Policy};
 use crate::publish::PublishError;
-use crate::retained::{Change, Retained};
+use crate::retained::Retained;
+use crate::rights::Rights;
+use crate::slab::Handle;
 use crate::state::Core;
 use crate::statistics::Statistics;
 use crate::time::Instant;
-use crate::verifier::{UserId, Verifier};
+use crate::verifier::{Progress, UserId, Verifier};
 
 /// There is no room for another connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +57,19 @@ impl<V: Verifier> Broker<V> {
         &self.core.policy
     }
 
+    /// Says who may do what. Until then nobody may anything.
+    ///
+    /// Subscriptions that exist stay, and bring what their users may read.
+    pub fn set_rights(&mut self, rights: Rights) {
+        self.core.rights = rights;
+        self.core.apply_rights();
+    }
+
+    /// The rights in force.
+    pub fn rights(&self) -> &Rights {
+        &self.core.rights
+    }
+
     /// The judge of credentials.
     pub fn verifier(&self) -> &V {
         &self.verifier
@@ -78,16 +94,15 @@ impl<V: Verifier> Broker<V> {
         {
             Full::Links
         } else {
-            core.generation = core.generation.wrapping_add(1);
-            let link = Link::new(core.generation, peer, core.now);
-            match core.links.insert(&mut core.memory, link, Purpose::Connection) {
+            match core.links.insert(&mut core.memory, peer, core.now) {
                 Ok(link) if core.memory.permits(0, Purpose::Connection) => {
                     core.events.prepare(&mut core.memory, core.policy.limits.event_queue);
                     core.wake_for(link);
-                    return Ok(core.id_of(link));
+                    core.wake_by(core.figures_at);
+                    return Ok(core.links.id_of(link));
                 }
                 Ok(link) => {
-                    core.links.remove(link);
+                    core.links.remove(&mut core.memory, link);
                     Full::Memory
                 }
                 Err(_) => Full::Memory,
@@ -112,12 +127,46 @@ impl<V: Verifier> Broker<V> {
     /// Bytes have arrived. Returns how many were taken; with fewer than given the link is paused: the board keeps the
     /// rest, reads no more, and brings the rest again after [`Want::Read`].
     pub fn receive(&mut self, now: Instant, link: LinkId, bytes: &[u8]) -> usize {
-        self.core.receive(now, link, bytes)
+        let mut taken = self.core.receive(now, link, bytes);
+        // A CONNECT whose sender is known is let in at once, and what came behind it is read.
+        while let Some(fresh) = self.core.fresh_attempt.take() {
+            self.judge(now, fresh);
+            self.core.refuse_beyond_queue(fresh);
+            taken += self.core.receive(now, link, bytes.get(taken..).unwrap_or_default());
+        }
+        taken
+    }
+
+    fn judge(&mut self, now: Instant, link: Handle<Link>) {
+        if let Some(attempt) = self.core.attempt(link) {
+            let verdict = self.verifier.judge(now, &attempt);
+            self.core.judged(link, verdict);
+        }
+    }
+
+    /// Asks about all that wait, who has waited longest first: whatever is not known yet begins to be found out for
+    /// that one.
+    fn judge_all(&mut self, now: Instant) {
+        if let Some(oldest) = self.core.oldest_attempt() {
+            self.judge_waiting(now, oldest);
+        }
+        for index in 0..self.core.links.end() {
+            if let Some(link) = self.core.links.handle_at(index) {
+                self.judge_waiting(now, link);
+            }
+        }
+    }
+
+    fn judge_waiting(&mut self, now: Instant, link: Handle<Link>) {
+        if self.core.attempt(link).is_some() {
+            self.judge(now, link);
+            self.core.end_wait(link);
+        }
     }
 
     /// Writes what is to be sent into the transport's buffer, as many packets as fit. The same bytes come again until
     /// [`Broker::sent`] says that they were taken.
-    pub fn fill(&self, link: LinkId, buffer: &mut [u8]) -> usize {
+    pub fn fill(&mut self, link: LinkId, buffer: &mut [u8]) -> usize {
         self.core.fill(link, buffer)
     }
 
@@ -136,11 +185,21 @@ impl<V: Verifier> Broker<V> {
     pub fn poll(&mut self, now: Instant) -> Option<Instant> {
         self.core.advance(now);
         self.core.run_timers();
-        if let Some(attempt) = self.core.attempt() {
-            let verdict = self.verifier.verify(&attempt);
-            self.core.judged(verdict);
+        match self.verifier.work(now) {
+            Progress::Idle => {}
+            Progress::Working => return Some(now),
+            Progress::Finished => {
+                self.judge_all(now);
+                return Some(now);
+            }
         }
         self.core.next_poll(now)
+    }
+
+    /// Takes note of how long the board's last turn took, in microseconds.
+    pub fn note_turn(&mut self, micros: u32) {
+        let maximum = &mut self.core.counters.turn_maximum_micros;
+        *maximum = micros.max(*maximum);
     }
 
     /// The next wish, until there is none. Each is told once.
@@ -171,21 +230,35 @@ impl<V: Verifier> Broker<V> {
     /// Several changes of a topic come as one, with the last state. Changes wait for as long as they are not fetched,
     /// and a deleted topic takes memory meanwhile: a board without storage fetches and forgets them.
     pub fn next_change(&mut self) -> Option<Change<'_>> {
+        self.core.next_change()
+    }
+
+    /// Tells the retained messages of some topics once more: they could not be stored, or are to be stored from now on.
+    pub fn tell_retained_again(&mut self, concerns: impl FnMut(&str) -> bool) {
         let core = &mut self.core;
-        core.retained.next_change(&mut core.memory, &mut core.messages)
+        core.retained.mark_again(&core.messages, concerns);
+    }
+
+    /// Tells all sessions once more: what was told could not be stored.
+    pub fn tell_sessions_again(&mut self) {
+        self.core.tell_sessions_again();
+    }
+
+    /// Puts a session back that was kept over a restart. Its client has been away since now.
+    pub fn restore_session(&mut self, session: &RestoredSession<'_>) -> Result<(), PublishError> {
+        self.core.restore_session(session)
     }
 
     /// The retained message of a topic.
     pub fn retained(&self, topic: &str) -> Option<Retained<'_>> {
         let core = &self.core;
         let entry = core.retained.find(&core.messages, topic.as_bytes())?;
-        let message = core.messages.get(core.retained.message(entry)?);
-        Some(Retained { payload: message.payload(), qos: message.qos() })
+        Some(Retained::of(core.messages.get(core.retained.message(entry)?)))
     }
 
     /// Puts a retained message back that was kept over a restart. Nobody is told, the journal included.
-    pub fn restore_retained(&mut self, topic: &str, payload: &[u8], qos: QoS) -> Result<(), PublishError> {
-        self.core.restore(topic, payload, qos)
+    pub fn restore_retained(&mut self, topic: &str, retained: &Retained<'_>) -> Result<(), PublishError> {
+        self.core.restore(topic, retained)
     }
 
     /// Figures.

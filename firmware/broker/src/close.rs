@@ -1,21 +1,26 @@
 //! How links and sessions end: refused before they were let in, closed for a reason, or left by the transport.
 
-use obkmq_mqtt::ConnectReturnCode;
+use core::fmt::{self, Write};
+
+use obkmq_mqtt::{Disconnect, Property, ReasonCode, Text, Version};
 
 use crate::delivery::{Delivery, Kind, List, flag};
-use crate::event::{DisconnectReason, Event, LogText, RefusedReason};
+use crate::event::{Direction, DisconnectReason, Event, LogText, RefusedReason, Violation};
 use crate::link::{Link, LinkId, State, Want};
 use crate::memory::Purpose;
-use crate::session::Session;
+use crate::message::Message;
+use crate::rights::Access;
+use crate::session::{Marks, Session};
 use crate::slab::Handle;
 use crate::state::Core;
-use crate::time::Instant;
+use crate::text::Line;
+use crate::time::{Instant, Moment};
 use crate::verifier::UserId;
 
 /// What is answered to a refused CONNECT, and who it came from.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Refusal<'a> {
-    pub(crate) return_code: ConnectReturnCode,
+    pub(crate) reason_code: ReasonCode,
     pub(crate) client_id: &'a str,
     pub(crate) user_name: Option<&'a str>,
 }
@@ -26,127 +31,290 @@ impl Core {
     pub(crate) fn refuse(&mut self, link: Handle<Link>, refusal: Option<Refusal<'_>>, reason: RefusedReason) {
         self.counters.refused += 1;
         self.log(Event::Refused {
-            peer: self.links[link].peer,
+            peer: self.links.peer(link),
             client_id: LogText::new(refusal.map_or("", |refusal| refusal.client_id)),
             user: refusal.and_then(|refusal| refusal.user_name).map(LogText::new),
             reason,
         });
         self.leave_verification(link);
-        let room = self.deliveries.reserve(&mut self.memory, 1, Purpose::Session).is_ok();
-        let entry = &mut self.links[link];
-        self.memory.release(core::mem::take(&mut entry.partial));
+        let partial = self.links.take_partial(&mut self.memory, link);
+        self.release_secret(partial);
         match refusal {
-            Some(refusal) if room => {
-                entry.state = State::Refusing;
-                entry.received_at = self.now;
-                let mut answer = Delivery::reply(Kind::ConnAck, None);
-                answer.flags = refusal.return_code as u8;
-                self.send(link, answer);
-                self.wake_for(link);
-            }
-            _ => {
-                entry.state = State::Closed;
-                self.want(link, Want::Close);
-            }
+            Some(refusal) => self.say_last(link, Kind::ConnAck, refusal.reason_code, &reason),
+            None => self.close_link(link),
         }
     }
 
     pub(crate) fn refuse_version(&mut self, link: Handle<Link>, level: u8) {
-        let return_code = ConnectReturnCode::UnacceptableProtocolVersion;
-        let refusal = Refusal { return_code, client_id: "", user_name: None };
+        let reason_code = ReasonCode::UnsupportedProtocolVersion;
+        let refusal = Refusal { reason_code, client_id: "", user_name: None };
         self.refuse(link, Some(refusal), RefusedReason::UnsupportedVersion(level));
     }
 
-    /// Ends a link that had been let in. Its will is published unless the client said goodbye \[MQTT-3.14.4-3\].
+    /// Sends the last packet of a link, if there is memory for it, and lets the link leave. CONNACK and DISCONNECT are the
+    /// only packets with a reason in words, which a client that does not want them has to bear there (section 3.1.2.11.7
+    /// of MQTT 5).
+    fn say_last(
+        &mut self,
+        link: Handle<Link>,
+        kind: Kind,
+        reason_code: ReasonCode,
+        words: &dyn fmt::Display,
+    ) {
+        if self.deliveries.reserve(&mut self.memory, 1, Purpose::Session).is_err() {
+            self.close_link(link);
+            return;
+        }
+        let mut last = Delivery::reply(kind, None, reason_code);
+        if self.links[link].version == Version::V5 {
+            let limit = self.links.extra(link).map_or(u32::MAX, |extra| extra.max_packet_bytes);
+            last.message = self.reason_string(words, limit);
+        }
+        let entry = &mut self.links[link];
+        entry.state = State::Leaving;
+        entry.received_at = self.now;
+        self.send(link, last);
+        self.wake_for(link);
+    }
+
+    /// The reason in words, as a property, if the client takes a packet that long.
+    fn reason_string(&mut self, words: &dyn fmt::Display, limit: u32) -> Option<Handle<Message>> {
+        let mut text = Line::default();
+        let _ = write!(text, "{words}");
+        let mut property = Line::default();
+        Property::ReasonString(Text::new(text.as_str()).ok()?).encode(&mut property);
+        let bytes = property.as_bytes();
+        // Header, acknowledge flags, reason code and property length.
+        if bytes.is_empty() || u32::try_from(bytes.len() + 5).ok()? > limit {
+            return None;
+        }
+        self.messages.insert_bytes(&mut self.memory, bytes, Purpose::Keeping).ok()
+    }
+
+    pub(crate) fn close_link(&mut self, link: Handle<Link>) {
+        self.links[link].state = State::Closed;
+        self.want(link, Want::Close);
+    }
+
+    /// A client says goodbye (section 3.14).
+    pub(crate) fn on_disconnect(
+        &mut self,
+        link: Handle<Link>,
+        disconnect: &Disconnect<'_>,
+    ) -> Result<(), Violation> {
+        let mut expiry = None;
+        for property in disconnect.properties.iter() {
+            match property {
+                Property::SessionExpiryInterval(seconds) => expiry = Some(seconds),
+                // Section 3.14.2.2.5 of MQTT 5: only a server names another server.
+                Property::ServerReference(_) => return Err(Violation::ServerReference),
+                _ => {}
+            }
+        }
+        if let Some(session) = self.links[link].session
+            && let Some(seconds) = expiry
+        {
+            let ceiling = self.policy.max_session_expiry_seconds;
+            let entry = self.sessions.get_mut(session);
+            // Section 3.14.2.2.2 of MQTT 5: what was to end with its link cannot be made to last.
+            if entry.expiry_seconds == 0 && seconds != 0 {
+                return Err(Violation::SessionExpiry);
+            }
+            entry.expiry_seconds = seconds.min(ceiling);
+            self.note_session_change(session);
+        }
+        let reason = match disconnect.reason {
+            ReasonCode::Success => DisconnectReason::Disconnected,
+            _ => DisconnectReason::DisconnectedWithWill,
+        };
+        self.disconnect(link, reason);
+        Ok(())
+    }
+
+    /// Ends a link that had been let in. Its will is published unless the client said goodbye \[MQTT-3.14.4-3\]. A client
+    /// that speaks MQTT 5 is told the reason, unless it is in the middle of another packet.
     pub(crate) fn disconnect(&mut self, link: Handle<Link>, reason: DisconnectReason) {
         let Some(session) = self.links[link].session.take() else { return };
+        self.online = self.online.saturating_sub(1);
         self.log(Event::Disconnected {
-            peer: self.links[link].peer,
+            peer: self.links.peer(link),
             client_id: LogText::from_bytes(&self.sessions.get(session).client_id),
             reason,
         });
-        self.links[link].state = State::Closed;
+        let whole = self.links[link].offset_bytes == 0;
         self.keep_unsent(link, session);
-        self.drop_outbox(link);
-        self.memory.release(core::mem::take(&mut self.links[link].partial));
-        self.want(link, Want::Close);
-        let entry = self.sessions.get_mut(session);
-        entry.link = None;
-        entry.left_at = self.now;
-        if entry.clean {
-            self.end_session(session);
+        // [MQTT-3.2.0-1]: nothing precedes the answer to CONNECT, not even the last word.
+        let wire = &mut self.links[link].wire;
+        let connack = wire.head().filter(|&first| self.deliveries[first].kind == Kind::ConnAck && whole);
+        if connack.is_some() {
+            wire.pop_front(&mut self.deliveries);
         }
-        if let Some((will, qos, retain)) = self.take_will(link) {
-            if reason != DisconnectReason::Disconnected {
-                self.route_will(will, qos, retain);
+        self.drop_outbox(link);
+        let partial = self.links.take_partial(&mut self.memory, link);
+        self.memory.release(partial);
+        let code = reason.code().filter(|_| whole && self.links[link].version == Version::V5);
+        match (code, connack) {
+            (Some(code), connack) => {
+                if let Some(connack) = connack {
+                    self.push(link, connack);
+                }
+                self.say_last(link, Kind::Disconnect, code, &reason);
             }
+            (None, connack) => {
+                if let Some(connack) = connack {
+                    self.discard(connack);
+                }
+                self.close_link(link);
+            }
+        }
+        let will = self.links[link].will.take();
+        let delay_seconds = self.links.extra(link).map_or(0, |extra| extra.will_delay_seconds);
+        let entry = self.sessions.get_mut(session);
+        entry.leave(self.now);
+        let expiry_seconds = entry.expiry_seconds;
+        if let Some(will) = will {
+            if reason == DisconnectReason::Disconnected {
+                self.messages.release(&mut self.memory, will);
+            } else {
+                self.will_due(session, will, delay_seconds.min(expiry_seconds));
+            }
+        }
+        if expiry_seconds == 0 {
+            self.end_session(session);
+        } else {
+            self.wake_for_session(session);
+        }
+    }
+
+    /// Publishes a will, or holds it back for its delay.
+    fn will_due(&mut self, session: Handle<Session>, will: Handle<Message>, delay_seconds: u32) {
+        if delay_seconds > 0
+            && let Ok(flow) = self.sessions.need_flow(&mut self.memory, session, Purpose::Session)
+        {
+            flow.will = Some(will);
+            flow.will_at = self.now.after_seconds(delay_seconds);
+            return;
+        }
+        self.publish_will(session, will);
+    }
+
+    /// Publishes a will if its client may still publish there.
+    pub(crate) fn publish_will(&mut self, session: Handle<Session>, will: Handle<Message>) {
+        let entry = self.sessions.get(session);
+        let topic = self.messages.get(will).topic();
+        let may = entry.is.all(Marks::UNRESTRICTED)
+            || self.rights.may(entry.user(), &entry.client_id, Access::Write, topic);
+        if may {
+            self.route_stored(will, Some(session));
+        } else {
+            self.counters.drops.not_authorized += 1;
+        }
+        self.messages.release(&mut self.memory, will);
+    }
+
+    /// The client is back in time.
+    pub(crate) fn cancel_will(&mut self, session: Handle<Session>) {
+        if let Some(will) = self.sessions.flow_mut(session).and_then(|flow| flow.will.take()) {
             self.messages.release(&mut self.memory, will);
+            self.sessions.settle_flow(&mut self.memory, session);
         }
     }
 
     /// The transport is gone.
     pub(crate) fn closed(&mut self, now: Instant, id: LinkId) {
         self.advance(now);
-        let Some(link) = self.find(id) else { return };
+        let Some(link) = self.links.find(id) else { return };
         match self.links[link].state {
             State::Connected => self.disconnect(link, DisconnectReason::ConnectionLost),
             State::Verifying => self.leave_verification(link),
-            State::Opened | State::Refusing | State::Closed => {}
+            State::Opened | State::Leaving | State::Closed => {}
         }
         self.drop_outbox(link);
         if self.links[link].wants != 0 {
             self.wanting.remove(&mut self.links, link);
         }
-        if let Some(link) = self.links.remove(link) {
-            self.memory.release(link.partial);
-        }
+        self.release_aliases(link);
+        let partial = self.links.take_partial(&mut self.memory, link);
+        self.release_secret(partial);
+        self.links.remove(&mut self.memory, link);
         if self.links.live() == 0 {
             self.trim();
         }
     }
 
+    fn release_aliases(&mut self, link: Handle<Link>) {
+        let Some(extra) = self.links.extra_mut(link) else { return };
+        for alias in &extra.aliases {
+            self.messages.release(&mut self.memory, alias.topic);
+        }
+        extra.aliases.clear();
+    }
+
+    /// Gives back a packet that may hold a password.
+    fn release_secret(&mut self, mut packet: alloc::vec::Vec<u8>) {
+        packet.fill(0);
+        self.memory.release(packet);
+    }
+
     fn leave_verification(&mut self, link: Handle<Link>) {
         if self.links[link].state == State::Verifying {
-            self.verifying.remove(&mut self.links, link);
-            self.links[link].partial.fill(0);
+            self.verifying -= 1;
+            self.links[link].state = State::Closed;
         }
     }
 
-    /// Ends a session that has no link: its subscriptions and all that waits for it.
+    /// Ends a session that has no link: its subscriptions and all that waits for it. A will that was held back is
+    /// published now \[MQTT-3.1.3-9 of MQTT 5\].
     pub(crate) fn end_session(&mut self, session: Handle<Session>) {
+        self.end_replays(session);
         let entry = self.sessions.get_mut(session);
-        self.tree.unsubscribe_all(&mut self.memory, &mut entry.subscriptions);
-        for mut list in [core::mem::take(&mut entry.inflight), core::mem::take(&mut entry.waiting)] {
-            while let Some(record) = list.pop_front(&mut self.deliveries) {
-                self.counters.drops.link_closed += 1;
-                self.discard(record);
+        self.filters.unsubscribe_all(&mut self.memory, &mut entry.subscriptions);
+        entry.subscription_count = 0;
+        let will = match self.sessions.flow_mut(session) {
+            Some(flow) => {
+                let mut list = core::mem::take(&mut flow.inflight);
+                list.append(&mut self.deliveries, core::mem::take(&mut flow.waiting));
+                flow.inflight_count = 0;
+                self.memory.release(core::mem::take(&mut flow.inbound));
+                let will = flow.will.take();
+                while let Some(record) = list.pop_front(&mut self.deliveries) {
+                    self.counters.drops.link_closed += 1;
+                    self.discard(record);
+                }
+                will
             }
+            None => None,
+        };
+        self.sessions.settle_flow(&mut self.memory, session);
+        if let Some(will) = will {
+            self.publish_will(session, will);
         }
         self.sessions.remove(&mut self.memory, session);
     }
 
     /// Ends the session of the client that has been away for longest, where a client that is there finds no memory: its
-    /// next try may find some. MQTT 3.1.1 lets sessions wait for ever, and enough of them would keep everybody out as long.
+    /// next try may find some. Sessions may be meant to wait for ever, and enough of them would keep everybody out as
+    /// long.
     pub(crate) fn forget_absent(&mut self) {
         if let Some(session) = self.sessions.longest_absent() {
             self.end_session(session);
         }
     }
 
-    /// Moves the messages of QoS 1 that an ending link has not sent behind those it has: the next link sends them all,
-    /// in this order.
+    /// Moves the messages above QoS 0 that an ending link has not sent behind those it has: the next link sends them
+    /// all, in this order.
     fn keep_unsent(&mut self, link: Handle<Link>, session: Handle<Session>) {
         let begun = self.links[link].offset_bytes > 0;
         let mut wire = core::mem::take(&mut self.links[link].wire);
         let mut rest = List::default();
         let mut first = true;
         while let Some(record) = wire.pop_front(&mut self.deliveries) {
-            if self.deliveries[record].kind == Kind::PublishQoS1 {
-                if first && begun {
+            let flow = self.sessions.flow_mut(session).filter(|_| self.deliveries[record].is_tracked());
+            if let Some(flow) = flow {
+                if first && begun && self.deliveries[record].is_message() {
                     self.deliveries[record].flags |= flag::DUP;
                 }
-                let inflight = &mut self.sessions.get_mut(session).inflight;
-                inflight.push_back(&mut self.deliveries, record);
+                flow.inflight.push_back(&mut self.deliveries, record);
             } else {
                 rest.push_back(&mut self.deliveries, record);
             }
@@ -168,27 +336,57 @@ impl Core {
         entry.wire_messages = 0;
         entry.replies = 0;
         entry.offset_bytes = 0;
+        entry.pause = None;
+    }
+
+    /// Takes note, once a link, of what its user may not do.
+    pub(crate) fn log_denied(&mut self, link: Handle<Link>, direction: Direction, topic: &[u8]) {
+        if core::mem::replace(&mut self.links[link].denied, true) {
+            return;
+        }
+        let Some(session) = self.links[link].session else { return };
+        self.log(Event::Denied {
+            client_id: LogText::from_bytes(&self.sessions.get(session).client_id),
+            direction,
+            topic: LogText::from_bytes(topic),
+        });
     }
 
     /// Closes the links of a user whose rights have changed. Stored sessions stay: they need a new login.
     pub(crate) fn revoke(&mut self, user: UserId) {
-        self.disconnect_where(|session, _| session.user == Some(user));
+        self.disconnect_where(|session, _| session.user() == Some(user));
     }
 
     /// Closes the anonymous links that would not be let in any more.
     pub(crate) fn enforce_policy(&mut self) {
         let anonymous = self.policy.anonymous;
-        self.disconnect_where(|session, link| session.user.is_none() && !anonymous.allows(link.peer));
+        self.disconnect_where(|session, peer| session.user().is_none() && !anonymous.allows(peer));
     }
 
-    fn disconnect_where(&mut self, concerns: impl Fn(&Session, &Link) -> bool) {
+    fn disconnect_where(&mut self, concerns: impl Fn(&Session, crate::policy::Peer) -> bool) {
         for index in 0..self.links.end() {
             let Some(link) = self.links.handle_at(index) else { continue };
-            let entry = &self.links[link];
-            let session = entry.session.map(|session| self.sessions.get(session));
-            if session.is_some_and(|session| concerns(session, entry)) {
+            let Some(session) = self.links[link].session else { continue };
+            if concerns(self.sessions.get(session), self.links.peer(link)) {
                 self.disconnect(link, DisconnectReason::Revoked);
             }
         }
+    }
+
+    /// Ends an absent session whose time is up, or publishes its will. Returns when to look again.
+    pub(crate) fn run_session(&mut self, session: Handle<Session>) -> Option<Moment> {
+        let ends_at = self.session_ends_at(session);
+        if ends_at <= self.now {
+            self.counters.sessions_expired += 1;
+            self.end_session(session);
+            return None;
+        }
+        if self.sessions.flow(session).is_some_and(|flow| flow.will.is_some() && flow.will_at <= self.now)
+            && let Some(will) = self.sessions.flow_mut(session).and_then(|flow| flow.will.take())
+        {
+            self.sessions.settle_flow(&mut self.memory, session);
+            self.publish_will(session, will);
+        }
+        self.next_session_due(session)
     }
 }

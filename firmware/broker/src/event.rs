@@ -3,7 +3,7 @@
 use alloc::collections::VecDeque;
 use core::fmt;
 
-use obkmq_mqtt::{DecodeError, PacketType};
+use obkmq_mqtt::{DecodeError, PacketType, ReasonCode, Version};
 
 use crate::limits::LOG_TEXT_BYTES;
 use crate::memory::{Memory, Purpose};
@@ -81,6 +81,8 @@ pub enum Event {
         client_id: LogText,
         /// As which user; `None` is anonymous.
         user: Option<UserId>,
+        /// The protocol it speaks.
+        version: Version,
         /// Whether it continues a stored session.
         session_present: bool,
     },
@@ -104,11 +106,29 @@ pub enum Event {
         /// Why it was refused.
         reason: RefusedReason,
     },
+    /// A client did what its user may not. Told once a connection.
+    Denied {
+        /// Who it was.
+        client_id: LogText,
+        /// What it tried.
+        direction: Direction,
+        /// The topic or filter.
+        topic: LogText,
+    },
     /// A retained message was delivered but could not be kept; an older one of its topic is gone.
     RetainedNotKept {
         /// Its topic.
         topic: LogText,
     },
+}
+
+/// What a client wanted of a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// To publish to it.
+    Publish,
+    /// To subscribe to it.
+    Subscribe,
 }
 
 /// What a client did that the protocol forbids.
@@ -129,6 +149,34 @@ pub enum Violation {
     /// More messages of QoS 2 at a time than [`crate::Limits::max_inbound_inflight`].
     #[error("too many unreleased messages of QoS 2")]
     TooManyInflight,
+    /// A topic alias that was not set, or is above [`crate::Limits::max_topic_aliases`].
+    #[error("topic alias {0} is not valid")]
+    TopicAlias(u16),
+    /// A subscription identifier in a message from a client.
+    #[error("subscription identifier in a message from a client")]
+    SubscriptionIdentifier,
+    /// A server reference from a client.
+    #[error("server reference from a client")]
+    ServerReference,
+    /// A session that was to end with its link was to be made to last in DISCONNECT.
+    #[error("session expiry in DISCONNECT after none in CONNECT")]
+    SessionExpiry,
+}
+
+impl Violation {
+    /// What a client that speaks MQTT 5 is told.
+    pub fn code(&self) -> ReasonCode {
+        match self {
+            Violation::Malformed(error) => error.reason(),
+            Violation::PacketTooLarge { .. } => ReasonCode::PacketTooLarge,
+            Violation::UnexpectedPacket(_)
+            | Violation::SubscriptionIdentifier
+            | Violation::ServerReference
+            | Violation::SessionExpiry => ReasonCode::ProtocolError,
+            Violation::TooManyInflight => ReasonCode::ReceiveMaximumExceeded,
+            Violation::TopicAlias(_) => ReasonCode::TopicAliasInvalid,
+        }
+    }
 }
 
 /// Why a client that had been let in is gone.
@@ -137,6 +185,9 @@ pub enum DisconnectReason {
     /// It said goodbye.
     #[error("client disconnected")]
     Disconnected,
+    /// It said goodbye and asked for its will.
+    #[error("client disconnected and asked for its will")]
+    DisconnectedWithWill,
     /// The transport ended without a DISCONNECT.
     #[error("connection lost")]
     ConnectionLost,
@@ -158,6 +209,23 @@ pub enum DisconnectReason {
     /// Its user was deleted or changed, or anonymous clients are not allowed any more.
     #[error("access revoked")]
     Revoked,
+}
+
+impl DisconnectReason {
+    /// What a client that speaks MQTT 5 is told, if there is anybody to be told.
+    pub fn code(&self) -> Option<ReasonCode> {
+        match self {
+            DisconnectReason::Disconnected
+            | DisconnectReason::DisconnectedWithWill
+            | DisconnectReason::ConnectionLost
+            | DisconnectReason::NotReading => None,
+            DisconnectReason::KeepAlive => Some(ReasonCode::KeepAliveTimeout),
+            DisconnectReason::TakenOver => Some(ReasonCode::SessionTakenOver),
+            DisconnectReason::Violation(violation) => Some(violation.code()),
+            DisconnectReason::OutOfMemory => Some(ReasonCode::QuotaExceeded),
+            DisconnectReason::Revoked => Some(ReasonCode::AdministrativeAction),
+        }
+    }
 }
 
 /// Why a client was not let in. What its owner can do about it is for the reader of the log to say.
@@ -193,9 +261,24 @@ pub enum RefusedReason {
     /// The verifier does not accept the credentials.
     #[error("wrong user name or password")]
     BadCredentials,
+    /// Enhanced authentication (section 4.12 of MQTT 5) is not spoken here.
+    #[error("enhanced authentication is not supported")]
+    EnhancedAuthentication,
+    /// Too many wrong passwords for this user from there lately.
+    #[error("too many failed logins; wait before the next")]
+    BackOff,
+    /// The will's topic is not one that the user may publish to.
+    #[error("not allowed to publish the will's topic")]
+    WillNotAuthorized,
+    /// A client of another user is connected under this identifier.
+    #[error("client id is in use by another user")]
+    ClientIdOfOtherUser,
     /// Too many others wait for the verifier.
     #[error("too many logins at a time")]
     VerifierBusy,
+    /// It speaks MQTT 5 and takes no packet as large as the answer.
+    #[error("client takes no packet as large as the answer")]
+    AnswerTooLarge,
 }
 
 /// Events that have not been fetched.

@@ -19,15 +19,16 @@
 //!
 //! # Scope
 //!
-//! MQTT 3.1.1 with QoS 0, 1 and 2 from clients, and QoS 0 and 1 towards them. A subscription that asks for QoS 2 is
-//! granted QoS 1.
+//! MQTT 3.1, 3.1.1 and 5.0 as a server, with QoS 0, 1 and 2 both ways. Left out where the specifications allow it:
+//! enhanced authentication is refused, topic aliases are taken but not given, messages of QoS 0 do not wait for absent
+//! clients.
 //!
-//! Where a QoS 1 message finds its receiver's queue full, it is dropped for that receiver and counted
-//! ([`Drops::queue_full`]): MQTT 3.1.1 has no way to refuse it. Where there is no memory to store a message above QoS 0
-//! at all, its sender's link is paused, and closed after [`Limits::stall_timeout_ms`].
+//! Where a message above QoS 0 finds its receiver's queue full, it is dropped for that receiver and counted
+//! ([`Drops::queue_full`]). Where there is no memory to store a message above QoS 0 at all, its sender's link is
+//! paused, and closed after [`Limits::stall_timeout_ms`].
 //!
-//! A session outlives its link for as long as there is memory: where a new client finds none, the session of the client
-//! that has been away for longest is given up.
+//! A session outlives its link for as long as its client asked for, the owner allows and there is memory: where a new
+//! client finds none, the session of the client that has been away for longest is given up.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_macros))]
@@ -37,9 +38,15 @@ extern crate alloc;
 mod broker;
 mod close;
 mod connect;
+mod delivering;
 mod delivery;
+mod encode;
 mod event;
+mod filters;
+mod flow;
 mod hash;
+mod journal;
+mod levels;
 mod limits;
 mod link;
 mod link_queue;
@@ -49,28 +56,33 @@ mod outbox;
 mod policy;
 mod publish;
 mod receive;
+mod replay;
 mod retained;
+mod rights;
 mod route;
 mod session;
 mod slab;
 mod state;
 mod statistics;
 mod subscribe;
+mod sys;
+mod text;
 mod time;
 mod timers;
-mod tree;
 mod verifier;
 
-pub use obkmq_mqtt::QoS;
+pub use obkmq_mqtt::{QoS, Sink, Version};
 
 pub use crate::broker::{Broker, Full};
-pub use crate::event::{DisconnectReason, Event, LogText, RefusedReason, Violation};
+pub use crate::event::{Direction, DisconnectReason, Event, LogText, RefusedReason, Violation};
+pub use crate::journal::{Change, RestoredSession, StoredSession};
 pub use crate::limits::Limits;
 pub use crate::link::{LinkId, Want};
 pub use crate::memory::OutOfMemory;
 pub use crate::policy::{Anonymous, Peer, Policy};
 pub use crate::publish::PublishError;
-pub use crate::retained::{Change, Retained};
+pub use crate::retained::Retained;
+pub use crate::rights::{Access, Rights, RightsError, Scope};
 pub use crate::statistics::{Drops, Statistics};
 pub use crate::time::Instant;
-pub use crate::verifier::{Attempt, UserId, Verdict, Verifier};
+pub use crate::verifier::{Attempt, Progress, UserId, Verdict, Verifier};

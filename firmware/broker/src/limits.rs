@@ -7,25 +7,32 @@ pub struct Limits {
     pub max_links: u32,
     /// The largest packet a client may send, fixed header included. A longer one closes its link unread.
     pub max_packet_bytes: u32,
+    /// The largest CONNECT: a client that has not been let in may not take up more.
+    pub max_connect_bytes: u32,
     /// Longest client identifier in bytes. The specification demands 23.
     pub max_client_id_bytes: u16,
     /// Subscriptions of one session; further filters are refused in SUBACK.
     pub max_subscriptions: u32,
-    /// Filters with wildcards in one SUBSCRIBE; further ones are refused in SUBACK. Each of them is compared with every
-    /// retained message in one go.
-    pub max_wildcards_per_subscribe: u16,
+    /// Different shapes of filters with wildcards, all sessions together: where the `+` stand, how many levels there
+    /// are, and whether `#` ends it. Each is looked up for every message.
+    pub max_filter_shapes: u16,
     /// Retained messages, those included whose removal has not been fetched from the journal.
     pub max_retained: u32,
     /// Bytes of messages that wait for one receiver: in its outbox, and again in its session's queue.
     pub max_queued_bytes: u32,
     /// Messages that wait for one receiver, counted likewise.
-    pub max_queued_messages: u32,
-    /// Messages of QoS 1 under way to one client without its acknowledgement.
+    pub max_queued_messages: u16,
+    /// Messages above QoS 0 under way to one client without its acknowledgement.
     pub inflight_window: u16,
-    /// Messages of QoS 2 from one client whose release is outstanding; one more closes the link.
+    /// Messages of QoS 2 from one client whose release is outstanding; one more closes the link. It is told to clients
+    /// that speak MQTT 5 as Receive Maximum.
     pub max_inbound_inflight: u16,
     /// Answers and replayed retained messages that may stand in an outbox before its link is read no further.
     pub max_replies: u16,
+    /// Topic aliases of one client that speaks MQTT 5.
+    pub max_topic_aliases: u16,
+    /// Sessions that are told to the journal.
+    pub max_stored_sessions: u16,
     /// Attempts to log in that wait for the verifier; one more is refused as "server unavailable".
     pub verify_queue: u16,
     /// Events that wait to be fetched; the oldest are lost and counted.
@@ -47,15 +54,18 @@ impl Default for Limits {
         Limits {
             max_links: 10_000,
             max_packet_bytes: 1024 * 1024,
+            max_connect_bytes: 128 * 1024,
             max_client_id_bytes: 256,
             max_subscriptions: 100_000,
-            max_wildcards_per_subscribe: 256,
+            max_filter_shapes: 256,
             max_retained: 100_000,
             max_queued_bytes: 1024 * 1024,
             max_queued_messages: 10_000,
             inflight_window: 100,
-            max_inbound_inflight: 1000,
+            max_inbound_inflight: 100,
             max_replies: 256,
+            max_topic_aliases: 32,
+            max_stored_sessions: 1000,
             verify_queue: 256,
             event_queue: 64,
             memory_bytes: 256 * 1024 * 1024,
@@ -67,27 +77,48 @@ impl Default for Limits {
     }
 }
 
+/// What things take of the budget where there are many of their kind, what an allocator adds to each block included.
 impl Limits {
+    /// A client that speaks MQTT 3, besides its identifier.
+    pub const CLIENT_BYTES: usize = by_width(128, 152);
+    /// What a client that speaks MQTT 5 takes more.
+    pub const V5_CLIENT_BYTES: usize = by_width(52, 84);
+    /// A subscription to a filter that nobody else has subscribed to, besides the filter.
+    pub const SUBSCRIPTION_BYTES: usize = by_width(54, 78);
+    /// A message, besides topic, properties and payload; however many wait for it.
+    pub const MESSAGE_BYTES: usize = by_width(36, 52);
+    /// A message on its way to one receiver.
+    pub const DELIVERY_BYTES: usize = 18;
+    /// What a retained message takes more than others.
+    pub const RETAINED_BYTES: usize = by_width(16, 16);
+
     /// Values for a chip that can spare `memory_bytes` of heap.
     pub fn for_chip(memory_bytes: usize) -> Self {
         Limits {
             max_links: 48,
             max_packet_bytes: 16 * 1024,
+            max_connect_bytes: 2 * 1024,
             max_client_id_bytes: 64,
             max_subscriptions: 64,
-            max_wildcards_per_subscribe: 32,
+            max_filter_shapes: 64,
             max_retained: 512,
             max_queued_bytes: 16 * 1024,
             max_queued_messages: 64,
             inflight_window: 16,
             max_inbound_inflight: 32,
             max_replies: 32,
+            max_topic_aliases: 8,
+            max_stored_sessions: 16,
             verify_queue: 48,
             event_queue: 8,
             memory_bytes,
             ..Limits::default()
         }
     }
+}
+
+const fn by_width(on_32_bits: usize, on_64_bits: usize) -> usize {
+    if size_of::<usize>() == 4 { on_32_bits } else { on_64_bits }
 }
 
 /// Packet identifiers under way to one client are consecutive except for stragglers; half of the number space keeps
@@ -97,8 +128,20 @@ pub(crate) const MAX_INFLIGHT_WINDOW: u16 = 0x7FFF;
 /// What an allocator is assumed to add to each block.
 pub(crate) const BLOCK_OVERHEAD_BYTES: usize = 2 * size_of::<usize>();
 
+/// About as large are the blocks in which links, sessions, subscriptions and the like are allocated.
+pub(crate) const SLAB_CHUNK_BYTES: usize = 512;
+
 /// A reassembly buffer grows at least by this, or by half.
 pub(crate) const REASSEMBLY_STEP_BYTES: usize = 128;
+
+/// Levels of a filter with wildcards.
+pub(crate) const MAX_WILDCARD_LEVELS: usize = 32;
+
+/// Retained messages that one step of a replay looks at.
+pub(crate) const REPLAY_ENTRIES_PER_STEP: usize = 256;
+
+/// Longest text that is put together without the heap: a figure, a reason in words, the properties of a CONNACK.
+pub(crate) const LINE_BYTES: usize = 128;
 
 /// Bytes of a client identifier, user name or topic that an event keeps.
 pub(crate) const LOG_TEXT_BYTES: usize = 48;
@@ -109,3 +152,9 @@ pub(crate) const RESERVE_FOR_SESSIONS_SHIFT: u32 = 2;
 pub(crate) const RESERVE_FOR_DELIVERY_SHIFT: u32 = 3;
 /// See [`RESERVE_FOR_SESSIONS_SHIFT`].
 pub(crate) const RESERVE_FOR_QOS_1_SHIFT: u32 = 4;
+
+/// Rules of all users together.
+pub(crate) const MAX_RIGHTS_RULES: usize = 4096;
+
+/// Users with rights, the anonymous one included.
+pub(crate) const MAX_RIGHTS_USERS: usize = 1024;

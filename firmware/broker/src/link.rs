@@ -1,12 +1,17 @@
 //! Links: one transport connection each, from its opening to its end.
 
 use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use core::num::NonZeroU16;
+
+use obkmq_mqtt::Version;
 
 use crate::delivery::List;
+use crate::memory::{Memory, OutOfMemory, Purpose};
 use crate::message::Message;
 use crate::policy::Peer;
 use crate::session::Session;
-use crate::slab::Handle;
+use crate::slab::{Handle, Slab};
 use crate::time::Moment;
 
 /// Names a link. An identifier is never given twice, so a stale one is never another link.
@@ -54,8 +59,8 @@ pub(crate) enum State {
     Verifying,
     /// Accepted.
     Connected,
-    /// Refused; the answer is on its way.
-    Refusing,
+    /// Over, but for the last packet, which is on its way.
+    Leaving,
     /// Over; waiting for the board to drop the connection.
     Closed,
 }
@@ -69,67 +74,315 @@ pub(crate) enum Pause {
     Memory,
 }
 
-/// One transport connection.
+/// One transport connection. What most links do not need most of the time stands in [`Extra`].
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) generation: u32,
-    pub(crate) peer: Peer,
+    peer: StoredPeer,
     pub(crate) state: State,
+    pub(crate) pause: Option<Pause>,
+    pub(crate) version: Version,
+    /// Bits of [`Want`] that have not been fetched, and the place in the list of those that have any.
+    pub(crate) wants: u8,
+    pub(crate) next_wanting: Option<Handle<Link>>,
     pub(crate) session: Option<Handle<Session>>,
     /// The outbox: packets in the order in which they go out, the first perhaps in part.
     pub(crate) wire: List,
     /// Bytes and number of the messages in it that count against the quota.
     pub(crate) wire_bytes: u32,
-    pub(crate) wire_messages: u32,
+    pub(crate) wire_messages: u16,
     /// Answers and replayed messages in it.
-    pub(crate) replies: u32,
+    pub(crate) replies: u16,
     /// What the transport has taken of the first packet.
     pub(crate) offset_bytes: u32,
-    /// The beginning of a packet whose end has not arrived; or the CONNECT that is being verified.
-    pub(crate) partial: Vec<u8>,
-    /// The will, with its retain flag beside it.
+    pub(crate) extra: Option<Handle<Extra>>,
+    /// What is published if the client goes without a goodbye.
     pub(crate) will: Option<Handle<Message>>,
-    pub(crate) will_retain: bool,
-    pub(crate) keep_alive_seconds: u16,
-    /// When it was opened, then when its last packet was complete, or when it was refused.
+    /// When it was opened, then when its last packet was complete, or when it began to leave.
     pub(crate) received_at: Moment,
     /// When the transport last took something, or the outbox ceased to be empty.
     pub(crate) taken_at: Moment,
-    /// Since when packets find no memory.
-    pub(crate) stalled_at: Option<Moment>,
-    pub(crate) pause: Option<Pause>,
+    pub(crate) keep_alive_seconds: u16,
     /// The board knows that there is something to send.
     pub(crate) writing: bool,
-    /// Bits of [`Want`] that have not been fetched, and the place in the list of those that have any.
-    pub(crate) wants: u8,
-    pub(crate) next_wanting: Option<Handle<Link>>,
-    pub(crate) next_verifying: Option<Handle<Link>>,
+    /// A refused publication or subscription of this link has been logged.
+    pub(crate) denied: bool,
 }
 
 impl Link {
-    pub(crate) fn new(generation: u32, peer: Peer, now: Moment) -> Self {
+    fn new(generation: u32, peer: StoredPeer, now: Moment) -> Self {
         Link {
             generation,
             peer,
             state: State::Opened,
+            pause: None,
+            version: Version::V3_1_1,
+            wants: 0,
+            next_wanting: None,
             session: None,
             wire: List::default(),
             wire_bytes: 0,
             wire_messages: 0,
             replies: 0,
             offset_bytes: 0,
-            partial: Vec::new(),
+            extra: None,
             will: None,
-            will_retain: false,
-            keep_alive_seconds: 0,
             received_at: now,
             taken_at: now,
-            stalled_at: None,
-            pause: None,
+            keep_alive_seconds: 0,
             writing: false,
-            wants: 0,
-            next_wanting: None,
-            next_verifying: None,
+            denied: false,
         }
+    }
+}
+
+/// What only some links have: a packet in part, MQTT 5, a packet that waits for memory.
+#[derive(Debug)]
+pub(crate) struct Extra {
+    /// The beginning of a packet whose end has not arrived; or the CONNECT that is being verified.
+    pub(crate) partial: Vec<u8>,
+    /// Topic aliases that the client has set (section 3.3.2.3.4 of MQTT 5).
+    pub(crate) aliases: Vec<Alias>,
+    /// The largest packet the client takes.
+    pub(crate) max_packet_bytes: u32,
+    /// The base of the remaining time that messages in the outbox are sent with: the same for as long as a packet is
+    /// under way, since its bytes must come out the same again.
+    pub(crate) told_at: Moment,
+    /// Since when packets find no memory.
+    pub(crate) stalled_at: Option<Moment>,
+    /// For how long the will is held back.
+    pub(crate) will_delay_seconds: u32,
+    /// Messages above QoS 0 that the client takes at a time.
+    pub(crate) receive_maximum: u16,
+    /// Whether the client speaks MQTT 5 and so keeps its extra for good.
+    pub(crate) is_v5: bool,
+}
+
+/// A topic alias and its topic, as a message without a payload.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Alias {
+    pub(crate) alias: NonZeroU16,
+    pub(crate) topic: Handle<Message>,
+}
+
+impl Default for Extra {
+    fn default() -> Self {
+        Extra {
+            partial: Vec::new(),
+            aliases: Vec::new(),
+            max_packet_bytes: u32::MAX,
+            told_at: Moment::default(),
+            stalled_at: None,
+            will_delay_seconds: 0,
+            receive_maximum: u16::MAX,
+            is_v5: false,
+        }
+    }
+}
+
+impl Extra {
+    fn is_needed(&self) -> bool {
+        self.is_v5 || !self.partial.is_empty() || self.stalled_at.is_some()
+    }
+}
+
+/// An address in eight bytes; those of IPv6 stand elsewhere.
+#[derive(Debug, Clone, Copy)]
+enum StoredPeer {
+    V4 { octets: [u8; 4], port: [u8; 2] },
+    V6(Handle<SocketAddrV6>),
+}
+
+/// All links.
+#[derive(Debug)]
+pub(crate) struct Links {
+    slab: Slab<Link>,
+    extras: Slab<Extra>,
+    peers: Slab<SocketAddrV6>,
+    generation: u32,
+}
+
+impl Links {
+    pub(crate) const fn new() -> Self {
+        Links { slab: Slab::new(), extras: Slab::new(), peers: Slab::new(), generation: 0 }
+    }
+
+    pub(crate) const fn live(&self) -> usize {
+        self.slab.live()
+    }
+
+    /// One more than the largest index in use.
+    pub(crate) const fn end(&self) -> usize {
+        self.slab.end()
+    }
+
+    /// Number of the last link.
+    pub(crate) const fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    pub(crate) fn handle_at(&self, index: usize) -> Option<Handle<Link>> {
+        self.slab.handle_at(index)
+    }
+
+    pub(crate) fn handles(&self) -> impl Iterator<Item = Handle<Link>> {
+        self.slab.handles()
+    }
+
+    pub(crate) fn insert(
+        &mut self,
+        memory: &mut Memory,
+        peer: Peer,
+        now: Moment,
+    ) -> Result<Handle<Link>, OutOfMemory> {
+        let purpose = Purpose::Connection;
+        self.slab.reserve(memory, 1, purpose)?;
+        let peer = match peer.0 {
+            SocketAddr::V4(address) => {
+                StoredPeer::V4 { octets: address.ip().octets(), port: address.port().to_be_bytes() }
+            }
+            SocketAddr::V6(address) => StoredPeer::V6(self.peers.insert(memory, address, purpose)?),
+        };
+        self.generation = self.generation.wrapping_add(1);
+        self.slab.insert(memory, Link::new(self.generation, peer, now), purpose)
+    }
+
+    /// Removes a link whose outbox, will and aliases have been taken from it.
+    pub(crate) fn remove(&mut self, memory: &mut Memory, handle: Handle<Link>) {
+        let Some(link) = self.slab.remove(handle) else { return };
+        if let Some(extra) = link.extra.and_then(|extra| self.extras.remove(extra)) {
+            memory.release(extra.partial);
+            memory.release(extra.aliases);
+        }
+        if let StoredPeer::V6(peer) = link.peer {
+            self.peers.remove(peer);
+        }
+    }
+
+    pub(crate) fn trim(&mut self, memory: &mut Memory) {
+        self.slab.trim(memory);
+        self.extras.trim(memory);
+        self.peers.trim(memory);
+    }
+
+    /// The link of an identifier, unless it is gone.
+    #[inline]
+    pub(crate) fn find(&self, id: LinkId) -> Option<Handle<Link>> {
+        let handle = self.slab.handle_at(id.slot())?;
+        (self.slab[handle].generation == id.generation).then_some(handle)
+    }
+
+    pub(crate) fn id_of(&self, link: Handle<Link>) -> LinkId {
+        LinkId { slot: link.number() - 1, generation: self.slab[link].generation }
+    }
+
+    /// The other end.
+    pub(crate) fn peer(&self, link: Handle<Link>) -> Peer {
+        Peer(match self.slab[link].peer {
+            StoredPeer::V4 { octets, port } => {
+                SocketAddrV4::new(Ipv4Addr::from(octets), u16::from_be_bytes(port)).into()
+            }
+            StoredPeer::V6(peer) => match self.peers.get(peer) {
+                Some(&peer) => peer.into(),
+                None => SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
+            },
+        })
+    }
+
+    /// The extra of a link that has one.
+    #[inline]
+    pub(crate) fn extra(&self, link: Handle<Link>) -> Option<&Extra> {
+        self.slab[link].extra.and_then(|extra| self.extras.get(extra))
+    }
+
+    #[inline]
+    pub(crate) fn extra_mut(&mut self, link: Handle<Link>) -> Option<&mut Extra> {
+        let extra = self.slab[link].extra?;
+        Some(&mut self.extras[extra])
+    }
+
+    /// The extra of a link, made if need be.
+    pub(crate) fn need_extra(
+        &mut self,
+        memory: &mut Memory,
+        link: Handle<Link>,
+        purpose: Purpose,
+    ) -> Result<&mut Extra, OutOfMemory> {
+        let extra = match self.slab[link].extra {
+            Some(extra) => extra,
+            None => {
+                let extra = self.extras.insert(memory, Extra::default(), purpose)?;
+                self.slab[link].extra = Some(extra);
+                extra
+            }
+        };
+        Ok(&mut self.extras[extra])
+    }
+
+    /// Gives the extra of a link back if there is nothing in it any more.
+    pub(crate) fn settle_extra(&mut self, memory: &mut Memory, link: Handle<Link>) {
+        if let Some(handle) = self.slab[link].extra
+            && !self.extras[handle].is_needed()
+        {
+            self.slab[link].extra = None;
+            if let Some(extra) = self.extras.remove(handle) {
+                memory.release(extra.partial);
+                memory.release(extra.aliases);
+            }
+        }
+    }
+
+    /// The beginning of a packet.
+    #[inline]
+    pub(crate) fn partial(&self, link: Handle<Link>) -> &[u8] {
+        self.extra(link).map_or(&[], |extra| &extra.partial)
+    }
+
+    /// Takes the beginning of a packet out.
+    pub(crate) fn take_partial(&mut self, memory: &mut Memory, link: Handle<Link>) -> Vec<u8> {
+        let partial = self.extra_mut(link).map(|extra| core::mem::take(&mut extra.partial));
+        self.settle_extra(memory, link);
+        partial.unwrap_or_default()
+    }
+}
+
+impl core::ops::Index<Handle<Link>> for Links {
+    type Output = Link;
+
+    #[inline]
+    fn index(&self, handle: Handle<Link>) -> &Link {
+        &self.slab[handle]
+    }
+}
+
+impl core::ops::IndexMut<Handle<Link>> for Links {
+    #[inline]
+    fn index_mut(&mut self, handle: Handle<Link>) -> &mut Link {
+        &mut self.slab[handle]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_takes_sixty_four_bytes() {
+        assert_eq!(size_of::<Link>(), 64);
+    }
+
+    #[test]
+    fn addresses_of_both_kinds_come_back_as_they_were() {
+        let mut memory = Memory::new(100_000);
+        let mut links = Links::new();
+        let peers = ["192.168.1.7:50123", "[fe80::1]:7", "[::ffff:10.0.0.1]:65535"];
+        for peer in peers {
+            let peer = Peer(peer.parse().unwrap());
+            let link = links.insert(&mut memory, peer, Moment::default()).unwrap();
+            assert_eq!(links.peer(link), peer);
+            links.remove(&mut memory, link);
+        }
+        links.trim(&mut memory);
+        assert_eq!(memory.used(), 0);
     }
 }

@@ -108,12 +108,23 @@ impl Memory {
         }
     }
 
-    /// The parts, joined in a block of exactly their length.
-    pub(crate) fn join(&mut self, parts: [&[u8]; 2], purpose: Purpose) -> Result<Box<[u8]>, OutOfMemory> {
-        let length = parts[0].len().checked_add(parts[1].len()).ok_or(OutOfMemory)?;
+    /// A copy.
+    pub(crate) fn copy(&mut self, bytes: &[u8], purpose: Purpose) -> Result<Box<[u8]>, OutOfMemory> {
+        self.write_block(bytes.len(), purpose, |block| block.extend_from_slice(bytes))
+    }
+
+    /// A block of exactly `length` bytes, all of which `write` appends with [`extend_reserved`].
+    pub(crate) fn write_block(
+        &mut self,
+        length: usize,
+        purpose: Purpose,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<Box<[u8]>, OutOfMemory> {
         let mut block = self.block(length, purpose)?;
-        block.extend_from_slice(parts[0]);
-        block.extend_from_slice(parts[1]);
+        write(&mut block);
+        debug_assert!(block.len() == length, "a block of another length than announced");
+        // What was charged is what comes back, also if there were less of it.
+        block.resize(length, 0);
         Ok(block.into_boxed_slice())
     }
 
@@ -146,6 +157,30 @@ impl Memory {
         self.discharge(block_bytes::<u8>(block.len()));
     }
 
+    /// A block of `count` elements, each made from its place.
+    pub(crate) fn build<T>(
+        &mut self,
+        count: usize,
+        purpose: Purpose,
+        make: impl FnMut(usize) -> T,
+    ) -> Result<Box<[T]>, OutOfMemory> {
+        let bytes = block_bytes::<T>(count);
+        self.charge(bytes, purpose)?;
+        let mut block = Vec::new();
+        if block.try_reserve_exact(count).is_err() {
+            self.discharge(bytes);
+            return Err(OutOfMemory);
+        }
+        block.extend((0..count).map(make));
+        Ok(block.into_boxed_slice())
+    }
+
+    /// Gives such a block back.
+    #[expect(clippy::boxed_local, reason = "the block ends here")]
+    pub(crate) fn release_built<T>(&mut self, block: Box<[T]>) {
+        self.discharge(block_bytes::<T>(block.len()));
+    }
+
     /// Makes room for `additional` elements, and some more where the budget allows it.
     pub(crate) fn reserve<T>(
         &mut self,
@@ -176,6 +211,21 @@ impl Memory {
         list.try_reserve_exact(capacity.saturating_sub(list.len())).map_err(|_| OutOfMemory)?;
         self.recharge(before, block_bytes::<T>(list.capacity()));
         Ok(())
+    }
+
+    /// Gives back storage that a list has grown out of, if a smaller one can be had meanwhile.
+    pub(crate) fn shrink<T>(&mut self, list: &mut Vec<T>) {
+        if list.is_empty() {
+            return self.release(core::mem::take(list));
+        }
+        if list.capacity() <= MIN_ELEMENTS || list.len() >= list.capacity() / SPARSE {
+            return;
+        }
+        let mut smaller = Vec::new();
+        if self.reserve_exact(&mut smaller, list.len() * 2, Purpose::Connection).is_ok() {
+            smaller.append(list);
+            self.release(core::mem::replace(list, smaller));
+        }
     }
 
     /// Gives a list back.
@@ -246,6 +296,31 @@ impl Memory {
         Ok(())
     }
 
+    /// Gives back storage that a table has grown out of: all of it if the table is empty, most of it if the table is
+    /// nearly so and a smaller one can be had meanwhile.
+    pub(crate) fn shrink_table<T>(&mut self, table: &mut HashTable<T>, hash: impl Fn(&T) -> u64) {
+        if table.is_empty() {
+            return self.release_table(table);
+        }
+        if table.len() >= table.capacity() / SPARSE {
+            return;
+        }
+        let mut smaller = HashTable::new();
+        let before = table_bytes(table);
+        // Two places for each entry, so that the next few do not make it grow again.
+        let bytes = (table.len() * 4).next_power_of_two().saturating_mul(size_of::<T>() + 1);
+        if !self.permits(bytes, Purpose::Connection) || smaller.try_reserve(table.len() * 2, &hash).is_err() {
+            return;
+        }
+        let both = self.used.saturating_add(table_bytes(&smaller));
+        self.peak = self.peak.max(both);
+        for entry in table.drain() {
+            smaller.insert_unique(hash(&entry), entry, &hash);
+        }
+        *table = smaller;
+        self.recharge(before, table_bytes(table));
+    }
+
     /// Gives an empty table's storage back.
     pub(crate) fn release_table<T>(&mut self, table: &mut HashTable<T>) {
         if table.is_empty() {
@@ -272,6 +347,9 @@ pub(crate) fn insert_reserved<T>(table: &mut HashTable<T>, hash: u64, value: T, 
     debug_assert!(table.len() < table.capacity(), "inserted without a reservation");
     table.insert_unique(hash, value, hasher);
 }
+
+/// A list or table that is filled to less than one part in so many may shrink.
+const SPARSE: usize = 8;
 
 /// The first allocation of a list holds this many elements.
 const MIN_ELEMENTS: usize = 4;
@@ -312,7 +390,7 @@ mod tests {
     #[test]
     fn what_is_taken_comes_back_to_the_byte() {
         let mut memory = Memory::new(100_000);
-        let block = memory.join([b"abc", b"de"], Purpose::Session).unwrap();
+        let block = memory.copy(b"abcde", Purpose::Session).unwrap();
         assert_eq!(&*block, b"abcde");
         let mut list: Vec<u32> = Vec::new();
         let mut queue: VecDeque<u16> = VecDeque::new();
@@ -334,6 +412,42 @@ mod tests {
         assert_eq!(memory.used(), 0);
         assert!(memory.take_freed());
         assert!(!memory.take_freed());
+    }
+
+    #[test]
+    fn what_has_been_outgrown_comes_back() {
+        let hash = |&value: &u32| u64::from(value).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mut memory = Memory::new(1 << 20);
+        let mut list: Vec<u32> = Vec::new();
+        let mut table: HashTable<u32> = HashTable::new();
+        for value in 0..1000 {
+            memory.reserve(&mut list, 1, Purpose::Session).unwrap();
+            push_reserved(&mut list, value);
+            memory.reserve_entry(&mut table, hash, Purpose::Session).unwrap();
+            insert_reserved(&mut table, hash(&value), value, hash);
+        }
+        let full = memory.used();
+        memory.shrink(&mut list);
+        memory.shrink_table(&mut table, hash);
+        assert_eq!(memory.used(), full);
+        list.truncate(10);
+        table.retain(|value| *value < 10);
+        // What there is no room for stays as it is.
+        memory.set_limit(0);
+        memory.shrink(&mut list);
+        memory.shrink_table(&mut table, hash);
+        assert_eq!(memory.used(), full);
+        memory.set_limit(1 << 20);
+        memory.shrink(&mut list);
+        memory.shrink_table(&mut table, hash);
+        assert!(memory.used() < full / 20);
+        assert_eq!(list, (0..10).collect::<Vec<u32>>());
+        assert!((0..10).all(|value| table.find(hash(&value), |entry| *entry == value).is_some()));
+        list.clear();
+        table.clear();
+        memory.shrink(&mut list);
+        memory.shrink_table(&mut table, hash);
+        assert_eq!(memory.used(), 0);
     }
 
     #[test]

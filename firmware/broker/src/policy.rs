@@ -9,6 +9,12 @@ use crate::limits::Limits;
 pub struct Policy {
     /// Which clients need no credentials.
     pub anonymous: Anonymous,
+    /// Longest keep-alive of a client that speaks MQTT 5, which is told; 0 is no ceiling.
+    pub max_keep_alive_seconds: u16,
+    /// Longest time that a session outlives its link; `u32::MAX` is for ever. MQTT 3 knows no other.
+    pub max_session_expiry_seconds: u32,
+    /// How often the figures under `$SYS` are told; 0 is never.
+    pub sys_interval_seconds: u32,
     /// Capacities and budgets.
     pub limits: Limits,
 }
@@ -16,7 +22,13 @@ pub struct Policy {
 impl Default for Policy {
     /// Nobody without credentials, and the limits of a PC.
     fn default() -> Self {
-        Policy { anonymous: Anonymous::Never, limits: Limits::default() }
+        Policy {
+            anonymous: Anonymous::Never,
+            max_keep_alive_seconds: 0,
+            max_session_expiry_seconds: u32::MAX,
+            sys_interval_seconds: 10,
+            limits: Limits::default(),
+        }
     }
 }
 

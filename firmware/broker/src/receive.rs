@@ -6,10 +6,11 @@
 //! A packet that cannot be handled now (too many unread answers, no memory) stays with the board: `receive` takes
 //! fewer bytes than it was given, and [`Want::Read`] asks for them again.
 
-use obkmq_mqtt::{
-    AckKind, Connect, DecodeError, Empty, FixedHeader, HeaderProgress, Packet, PacketType, Version,
-};
+use alloc::vec::Vec;
 
+use obkmq_mqtt::{AckKind, Connect, DecodeError, FixedHeader, HeaderProgress, Packet, PacketType};
+
+use crate::delivery::Kind;
 use crate::event::{DisconnectReason, RefusedReason, Violation};
 use crate::limits::REASSEMBLY_STEP_BYTES;
 use crate::link::{Link, LinkId, Pause, State, Want};
@@ -35,11 +36,11 @@ enum Step {
 impl Core {
     pub(crate) fn receive(&mut self, now: Instant, id: LinkId, bytes: &[u8]) -> usize {
         self.advance(now);
-        let Some(link) = self.find(id) else { return bytes.len() };
+        let Some(link) = self.links.find(id) else { return bytes.len() };
         let mut taken = 0;
         while let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) {
             let entry = &self.links[link];
-            if matches!(entry.state, State::Refusing | State::Closed) {
+            if matches!(entry.state, State::Leaving | State::Closed) {
                 // The rest of what a client sent that is not listened to any more.
                 taken = bytes.len();
                 break;
@@ -48,14 +49,14 @@ impl Core {
                 break;
             }
             // At least one, or nothing would be in the outbox whose departure ends the pause.
-            if entry.replies >= u32::from(self.policy.limits.max_replies.max(1)) {
+            if entry.replies >= self.policy.limits.max_replies.max(1) {
                 self.links[link].pause = Some(Pause::Replies);
                 break;
             }
             match self.step(link, rest) {
                 Ok(Step::Took(count)) => {
                     taken += count;
-                    self.links[link].stalled_at = None;
+                    self.end_stall(link);
                 }
                 Ok(Step::NoMemory) => {
                     self.stall(link);
@@ -70,10 +71,11 @@ impl Core {
 
     /// Takes one packet, or a part of one, from the front of what has arrived.
     fn step(&mut self, link: Handle<Link>, rest: &[u8]) -> Result<Step, Violation> {
-        if !self.links[link].partial.is_empty() {
+        let version = self.links[link].version;
+        if self.links[link].extra.is_some() && !self.links.partial(link).is_empty() {
             return self.continue_partial(link, rest);
         }
-        let HeaderProgress::Complete { header, header_bytes } = FixedHeader::decode(rest)? else {
+        let HeaderProgress::Complete { header, header_bytes } = FixedHeader::decode(rest, version)? else {
             return Ok(self.keep(link, rest, None));
         };
         let total = self.admit(link, &header, header_bytes)?;
@@ -98,7 +100,10 @@ impl Core {
         }
         let bytes = header.packet_bytes();
         let too_large = Violation::PacketTooLarge { bytes: u32::try_from(bytes).unwrap_or(u32::MAX) };
-        let limit = usize::try_from(self.policy.limits.max_packet_bytes).unwrap_or(usize::MAX);
+        let limits = &self.policy.limits;
+        // Who has not been let in yet may not take up as much memory.
+        let limit = if first { limits.max_connect_bytes } else { limits.max_packet_bytes };
+        let limit = usize::try_from(limit.min(limits.max_packet_bytes)).unwrap_or(usize::MAX);
         if bytes > limit {
             return Err(too_large);
         }
@@ -116,55 +121,68 @@ impl Core {
     }
 
     fn append(&mut self, link: Handle<Link>, bytes: &[u8], total: Option<usize>) -> Result<(), OutOfMemory> {
-        let entry = &mut self.links[link];
-        let partial = &mut entry.partial;
+        let purpose = match self.links[link].state {
+            State::Opened => Purpose::Connection,
+            _ => Purpose::Session,
+        };
+        let partial = &mut self.links.need_extra(&mut self.memory, link, purpose)?.partial;
         let needed = partial.len() + bytes.len();
+        let mut room = Ok(());
         if needed > partial.capacity() {
             let step = REASSEMBLY_STEP_BYTES.max(partial.capacity() / 2);
             let generous = (partial.capacity() + step).min(total.unwrap_or(usize::MAX)).max(needed);
-            let purpose = if entry.state == State::Opened { Purpose::Connection } else { Purpose::Session };
-            self.memory
+            room = self
+                .memory
                 .reserve_exact(partial, generous, purpose)
-                .or_else(|_| self.memory.reserve_exact(partial, needed, purpose))?;
+                .or_else(|_| self.memory.reserve_exact(partial, needed, purpose));
         }
-        extend_reserved(partial, bytes);
-        Ok(())
+        match room {
+            Ok(()) => extend_reserved(partial, bytes),
+            Err(OutOfMemory) => self.links.settle_extra(&mut self.memory, link),
+        }
+        room
     }
 
     /// Adds to a partial packet: its header a byte at a time, since only the header tells where the packet ends.
     fn continue_partial(&mut self, link: Handle<Link>, rest: &[u8]) -> Result<Step, Violation> {
-        let progress = FixedHeader::decode(&self.links[link].partial)?;
+        let version = self.links[link].version;
+        let progress = FixedHeader::decode(self.links.partial(link), version)?;
         let (piece, total) = match progress {
             HeaderProgress::NeedMore => (rest.get(..1).unwrap_or_default(), None),
             HeaderProgress::Complete { header, header_bytes } => {
                 let total = self.admit(link, &header, header_bytes)?;
-                let missing = total.saturating_sub(self.links[link].partial.len());
+                let missing = total.saturating_sub(self.links.partial(link).len());
                 (rest.get(..missing).unwrap_or(rest), Some(total))
             }
         };
         if self.append(link, piece, total).is_err() {
             return Ok(Step::NoMemory);
         }
-        let partial = &self.links[link].partial;
-        let HeaderProgress::Complete { header, header_bytes } = FixedHeader::decode(partial)? else {
+        let partial = self.links.partial(link);
+        let HeaderProgress::Complete { header, header_bytes } = FixedHeader::decode(partial, version)? else {
             return Ok(Step::Took(piece.len()));
         };
         let total = self.admit(link, &header, header_bytes)?;
-        if self.links[link].partial.len() < total {
+        if partial.len() < total {
             return Ok(Step::Took(piece.len()));
         }
-        let mut packet = core::mem::take(&mut self.links[link].partial);
+        // The place stays taken, so that the packet can be put back.
+        let mut packet =
+            self.links.extra_mut(link).map_or(Vec::new(), |extra| core::mem::take(&mut extra.partial));
         let outcome = self.handle(link, header, packet.get(header_bytes..).unwrap_or_default());
-        if outcome == Ok(Outcome::NoMemory) {
+        if outcome == Ok(Outcome::NoMemory)
+            && let Some(extra) = self.links.extra_mut(link)
+        {
             // The last piece goes back to the board, and comes again with `Want::Read`.
             packet.truncate(packet.len() - piece.len());
-            self.links[link].partial = packet;
+            extra.partial = packet;
             return Ok(Step::NoMemory);
         }
         if header.packet_type == PacketType::Connect {
             packet.fill(0);
         }
         self.memory.release(packet);
+        self.links.settle_extra(&mut self.memory, link);
         outcome.map(|_| Step::Took(piece.len()))
     }
 
@@ -179,25 +197,27 @@ impl Core {
             return Ok(Outcome::Done);
         }
         let unexpected = Violation::UnexpectedPacket(header.packet_type);
-        let outcome = match Packet::decode(header, body, Version::V3_1_1)? {
+        let outcome = match Packet::decode(header, body, self.links[link].version)? {
             Packet::Publish(publish) => self.on_publish(link, &publish)?,
             Packet::Ack(ack) => match ack.kind {
-                AckKind::PubAck => self.on_puback(link, ack.packet_id),
+                AckKind::PubAck => self.on_final_ack(link, ack.packet_id, Kind::PublishQoS1),
+                AckKind::PubRec => self.on_pubrec(link, ack.packet_id, ack.reason),
                 AckKind::PubRel => self.on_pubrel(link, ack.packet_id),
-                // Nothing is sent at QoS 2, so nothing is waited for; a late one is no harm.
-                AckKind::PubRec | AckKind::PubComp => Outcome::Done,
-                AckKind::UnsubAck => return Err(unexpected),
+                AckKind::PubComp => self.on_final_ack(link, ack.packet_id, Kind::PubRel),
             },
             Packet::Subscribe(subscribe) => self.on_subscribe(link, &subscribe),
             Packet::Unsubscribe(unsubscribe) => self.on_unsubscribe(link, &unsubscribe),
-            Packet::Empty(Empty::PingReq) => self.on_pingreq(link),
-            Packet::Empty(Empty::Disconnect) => {
-                self.disconnect(link, DisconnectReason::Disconnected);
+            Packet::PingReq(_) => self.on_pingreq(link),
+            Packet::Disconnect(disconnect) => {
+                self.on_disconnect(link, &disconnect)?;
                 Outcome::Done
             }
-            Packet::Connect(_) | Packet::ConnAck(_) | Packet::SubAck(_) | Packet::Empty(Empty::PingResp) => {
-                return Err(unexpected);
-            }
+            Packet::Connect(_)
+            | Packet::ConnAck(_)
+            | Packet::SubAck(_)
+            | Packet::UnsubAck(_)
+            | Packet::PingResp(_)
+            | Packet::Auth(_) => return Err(unexpected),
         };
         if outcome == Outcome::Done {
             self.links[link].received_at = self.now;
@@ -219,11 +239,26 @@ impl Core {
             return;
         }
         let now = self.now;
-        let entry = &mut self.links[link];
-        entry.pause = Some(Pause::Memory);
-        entry.stalled_at.get_or_insert(now);
+        // Without memory for as little as the note of a stall there is no use in waiting.
+        if let Ok(extra) = self.links.need_extra(&mut self.memory, link, Purpose::Session) {
+            extra.stalled_at.get_or_insert(now);
+        } else {
+            self.disconnect(link, DisconnectReason::OutOfMemory);
+            return;
+        }
+        self.links[link].pause = Some(Pause::Memory);
         self.starved = true;
         self.wake_by(now.after_millis(u64::from(self.policy.limits.stall_timeout_ms)));
+    }
+
+    /// A packet was taken: what stalled before does not any more.
+    #[inline]
+    fn end_stall(&mut self, link: Handle<Link>) {
+        if let Some(extra) = self.links.extra_mut(link)
+            && extra.stalled_at.take().is_some()
+        {
+            self.links.settle_extra(&mut self.memory, link);
+        }
     }
 
     /// Ends a pause. The keep-alive, which stood still, begins anew.

@@ -1,16 +1,16 @@
-//! Retained messages (section 3.3.1.3) and the journal of their changes.
+//! Retained messages (section 3.3.1.3), and the marks of those that have changed.
 //!
-//! The journal is a mark on each entry and a cursor instead of a queue: however often a topic changes before its change
-//! is fetched, it takes no more room, and the last state is never lost. An entry whose message was deleted stays,
-//! without payload, until that has been fetched too.
+//! An entry whose message was deleted stays, without payload, until the journal has told that too.
 
 use hashbrown::HashTable;
 use obkmq_mqtt::QoS;
 
 use crate::hash::Hasher;
+use crate::journal::Change;
 use crate::memory::{Memory, OutOfMemory, Purpose, insert_reserved};
 use crate::message::{Message, Messages};
 use crate::slab::{Handle, Slab};
+use crate::time::Moment;
 
 /// A retained message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,31 +19,13 @@ pub struct Retained<'a> {
     pub payload: &'a [u8],
     /// The quality of service it was published with.
     pub qos: QoS,
+    /// Encoded properties that are passed on to clients that speak MQTT 5.
+    pub properties: &'a [u8],
 }
 
-/// A change that should survive a power cut.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change<'a> {
-    /// A retained message is new or different.
-    RetainedSet {
-        /// Its topic; [`crate::Broker::retained`] finds it again later.
-        topic: &'a str,
-        /// The message as it is now.
-        retained: Retained<'a>,
-    },
-    /// A retained message is gone.
-    RetainedCleared {
-        /// Its topic.
-        topic: &'a str,
-    },
-}
-
-impl<'a> Change<'a> {
-    /// The topic that changed.
-    pub const fn topic(&self) -> &'a str {
-        match self {
-            Change::RetainedSet { topic, .. } | Change::RetainedCleared { topic } => topic,
-        }
+impl<'a> Retained<'a> {
+    pub(crate) fn of(message: &'a Message) -> Self {
+        Retained { payload: message.payload(), qos: message.qos(), properties: message.properties() }
     }
 }
 
@@ -178,18 +160,30 @@ impl RetainedStore {
         }
     }
 
-    /// The next change that nobody has been told of.
-    pub(crate) fn next_change<'a>(
-        &'a mut self,
-        memory: &mut Memory,
-        messages: &'a mut Messages,
-    ) -> Option<Change<'a>> {
+    /// Marks the changes of some topics once more.
+    pub(crate) fn mark_again(&mut self, messages: &Messages, mut concerns: impl FnMut(&str) -> bool) {
+        for index in 0..self.slab.end() {
+            let Some(handle) = self.slab.handle_at(index) else { continue };
+            let topic = core::str::from_utf8(messages.get(self.slab[handle].message).topic());
+            if topic.is_ok_and(&mut concerns) {
+                if self.told == Some(handle) {
+                    self.told = None;
+                }
+                self.mark(handle, true);
+            }
+        }
+    }
+
+    /// Removes what has been told to be gone. Says whether there is anything to tell.
+    pub(crate) fn prepare_change(&mut self, memory: &mut Memory, messages: &mut Messages) -> bool {
         if let Some(told) = self.told.take() {
             self.remove(memory, messages, told);
         }
-        if self.changed == 0 {
-            return None;
-        }
+        self.changed > 0
+    }
+
+    /// The next change that nobody has been told of.
+    pub(crate) fn next_change<'a>(&'a mut self, messages: &'a Messages) -> Option<Change<'a>> {
         let end = self.slab.end();
         let order = (self.cursor..end).chain(0..self.cursor.min(end));
         let is_changed = |&handle: &Handle<Entry>| self.slab[handle].changed;
@@ -204,8 +198,19 @@ impl RetainedStore {
             self.told = Some(handle);
             return Some(Change::RetainedCleared { topic });
         }
-        let retained = Retained { payload: message.payload(), qos: message.qos() };
-        Some(Change::RetainedSet { topic, retained })
+        // Nobody knows after a power cut how long it lasted.
+        if message.expires_at() != Moment::NEVER {
+            return Some(Change::RetainedCleared { topic });
+        }
+        Some(Change::RetainedSet { topic, retained: Retained::of(message) })
+    }
+
+    /// A message whose time is up.
+    pub(crate) fn next_expired(&self, messages: &Messages, now: Moment) -> Option<Handle<Entry>> {
+        self.slab.handles().find(|&handle| {
+            let entry = &self.slab[handle];
+            !entry.cleared && messages.get(entry.message).expires_at() <= now
+        })
     }
 
     fn remove(&mut self, memory: &mut Memory, messages: &mut Messages, handle: Handle<Entry>) {

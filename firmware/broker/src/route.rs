@@ -4,25 +4,23 @@
 //! filters, and threads the sessions into a list; the second delivers along the list. Between the two everything that
 //! is needed has been counted and reserved, so that a message goes out as a whole or not at all.
 
-use obkmq_mqtt::QoS;
+use core::num::NonZeroU32;
 
+use obkmq_mqtt::{Count, Property, QoS, Sink};
+
+use crate::delivering::Shipment;
+use crate::delivery::{detail, flag};
 use crate::event::{Event, LogText};
-use crate::memory::{OutOfMemory, Purpose};
-use crate::message::Message;
+use crate::filters::{Filters, Subscription, Suitability, Visitor};
+use crate::limits::Limits;
+use crate::link::{Links, State};
+use crate::memory::{OutOfMemory, Purpose, extend_reserved};
+use crate::message::{Content, Message};
 use crate::retained::Entry;
-use crate::session::{Session, Sessions};
+use crate::rights::{Access, Rights};
+use crate::session::{Marks, Session, Sessions};
 use crate::slab::Handle;
 use crate::state::Core;
-use crate::tree::Tree;
-
-/// A message that has not been stored.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Incoming<'a> {
-    pub(crate) topic: &'a [u8],
-    pub(crate) payload: &'a [u8],
-    pub(crate) qos: QoS,
-    pub(crate) retain: bool,
-}
 
 /// Who waits when there is no memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,24 +32,31 @@ pub(crate) enum Patience {
 }
 
 /// The sessions that a message concerns, threaded through [`Session::next_receiver`].
+#[derive(Debug, Clone, Copy, Default)]
 struct Receivers {
     first: Option<Handle<Session>>,
     count: usize,
+    publisher: Option<Handle<Session>>,
 }
 
 impl Core {
     /// Stores a message as far as it is needed, keeps it if it is to be retained, and queues it for its receivers.
+    /// Returns the number of these.
     ///
     /// An error means that nothing has changed.
-    pub(crate) fn route(&mut self, message: &Incoming<'_>, patience: Patience) -> Result<(), OutOfMemory> {
-        let Incoming { topic, payload, qos, retain } = *message;
-        let receivers = receivers(&mut self.mark, &self.tree, &mut self.sessions, topic, qos);
+    pub(crate) fn route(
+        &mut self,
+        content: &Content<'_>,
+        publisher: Option<Handle<Session>>,
+        patience: Patience,
+    ) -> Result<usize, OutOfMemory> {
+        let Content { topic, payload, qos, retain, .. } = *content;
+        let receivers = self.receivers(topic, qos, publisher);
         let keep = retain && !payload.is_empty();
         let former = if retain { self.retained.find(&self.messages, topic) } else { None };
-        let same = former.and_then(|former| self.retained.message(former)).filter(|&former| {
-            let former = self.messages.get(former);
-            keep && former.qos() == qos && former.payload() == payload
-        });
+        let same = former
+            .and_then(|former| self.retained.message(former))
+            .filter(|&former| keep && self.messages.get(former).is(content));
         let purpose = match qos {
             _ if receivers.count == 0 => Purpose::Keeping,
             QoS::AtMostOnce => Purpose::Delivery,
@@ -63,7 +68,7 @@ impl Core {
             self.messages.hold(same);
             stored = Some(same);
         } else if receivers.count > 0 || keep {
-            stored = self.messages.insert(&mut self.memory, topic, payload, qos, purpose).ok();
+            stored = self.messages.insert(&mut self.memory, content, purpose).ok();
         }
         if receivers.count > 0 {
             // One more than the receivers, for the answer to the sender.
@@ -85,35 +90,88 @@ impl Core {
             self.not_kept(LogText::from_bytes(topic));
         }
         if let Some(stored) = stored {
-            self.deliver_to(&receivers, stored, qos);
+            self.deliver_to(&receivers, stored, qos, retain);
             self.messages.release(&mut self.memory, stored);
         }
-        Ok(())
+        Ok(receivers.count)
     }
 
-    /// Routes a will: a message that is in memory already, and goes out as far as there is room for it.
-    pub(crate) fn route_will(&mut self, will: Handle<Message>, qos: QoS, retain: bool) {
-        let topic = self.messages.get(will).topic();
-        let receivers = receivers(&mut self.mark, &self.tree, &mut self.sessions, topic, qos);
+    /// Routes a message that is in memory already, and goes out as far as there is room for it: a will.
+    pub(crate) fn route_stored(&mut self, message: Handle<Message>, publisher: Option<Handle<Session>>) {
+        self.messages.start_expiry(message, self.now);
+        let (qos, retain) = (self.messages.get(message).qos(), self.messages.get(message).retain());
+        let surroundings = Surroundings {
+            links: &self.links,
+            rights: &self.rights,
+            limits: &self.policy.limits,
+            topic: self.messages.get(message).topic(),
+            qos,
+            publisher,
+        };
+        let (receivers, nobody) =
+            receivers(&mut self.mark, &mut self.filters, &mut self.sessions, surroundings);
+        self.counters.drops.queue_full += nobody;
         if retain {
-            let former = self.retained.find(&self.messages, topic);
-            let keep = !self.messages.get(will).payload().is_empty();
-            if !self.retain(former, Some(will), keep) {
-                self.not_kept(LogText::from_bytes(self.messages.get(will).topic()));
+            let former = self.retained.find(&self.messages, self.messages.get(message).topic());
+            let keep = !self.messages.get(message).payload().is_empty();
+            if !self.retain(former, Some(message), keep) {
+                self.not_kept(LogText::from_bytes(self.messages.get(message).topic()));
             }
         }
-        self.deliver_to(&receivers, will, qos);
+        self.deliver_to(&receivers, message, qos, retain);
     }
 
-    fn deliver_to(&mut self, receivers: &Receivers, message: Handle<Message>, qos: QoS) {
+    fn deliver_to(&mut self, receivers: &Receivers, message: Handle<Message>, qos: QoS, retain: bool) {
         let mut cursor = receivers.first;
         while let Some(session) = cursor {
             let entry = self.sessions.get(session);
-            let effective = qos.min(entry.best);
             cursor = entry.next_receiver;
-            // [MQTT-3.3.1-9]: the retain flag is for those who subscribe later.
-            self.deliver(session, message, effective, 0);
+            // The retain flag is for those who subscribe later [MQTT-3.3.1-9], unless a subscription wants it as it was
+            // [MQTT-3.3.1-13 of MQTT 5].
+            let flags = if retain && entry.is.all(Marks::RETAIN_AS_PUBLISHED) { flag::RETAIN } else { 0 };
+            let mut shipment = Shipment { message, qos: qos.min(entry.best), flags, detail: 0 };
+            if entry.is.all(Marks::IDENTIFIED) {
+                match self.identifiers(session, message, receivers.publisher == Some(session)) {
+                    Ok(detail) => shipment.detail = detail,
+                    Err(OutOfMemory) => {
+                        self.counters.drops.out_of_memory += 1;
+                        continue;
+                    }
+                }
+            }
+            self.deliver(session, shipment);
         }
+    }
+
+    /// All identifiers of a session's subscriptions that match a message \[MQTT-3.3.4-4 of MQTT 5\], as
+    /// [`crate::delivery::Delivery::detail`] has them.
+    ///
+    /// They are looked up a second time: few clients have subscriptions with identifiers.
+    fn identifiers(
+        &mut self,
+        session: Handle<Session>,
+        message: Handle<Message>,
+        is_own: bool,
+    ) -> Result<u32, OutOfMemory> {
+        let topic = self.messages.get(message).topic();
+        let mut count = Count::default();
+        let mut only = None;
+        let mut several = false;
+        let list = self.sessions.get(session).subscriptions;
+        self.filters.identifiers(list, topic, is_own, |identifier| {
+            Property::SubscriptionIdentifier(identifier).encode(&mut count);
+            several |= only.replace(identifier).is_some();
+        });
+        if !several {
+            return Ok(only.map_or(0, NonZeroU32::get));
+        }
+        let block = self.memory.write_block(count.bytes, Purpose::Session, |block| {
+            self.filters.identifiers(list, topic, is_own, |identifier| {
+                Property::SubscriptionIdentifier(identifier).encode(&mut BlockSink(block));
+            });
+        })?;
+        let list = self.messages.insert_block(&mut self.memory, block, Purpose::Session)?;
+        Ok(detail::LIST | list.number())
     }
 
     /// Keeps a message in place of its topic's former one, or deletes that. What does not fit is not kept, nor is what
@@ -144,8 +202,7 @@ impl Core {
     fn is_retained(&self, former: Option<Handle<Entry>>, message: Handle<Message>) -> bool {
         former.and_then(|former| self.retained.message(former)).is_some_and(|former| {
             let (former, message) = (self.messages.get(former), self.messages.get(message));
-            core::ptr::eq(former, message)
-                || former.qos() == message.qos() && former.payload() == message.payload()
+            core::ptr::eq(former, message) || former.says_the_same(message)
         })
     }
 
@@ -153,29 +210,145 @@ impl Core {
         self.counters.drops.retained_not_kept += 1;
         self.log(Event::RetainedNotKept { topic });
     }
+
+    fn receivers(&mut self, topic: &[u8], qos: QoS, publisher: Option<Handle<Session>>) -> Receivers {
+        let links = &self.links;
+        let limits = &self.policy.limits;
+        let surroundings = Surroundings { links, rights: &self.rights, limits, topic, qos, publisher };
+        let (receivers, nobody) =
+            receivers(&mut self.mark, &mut self.filters, &mut self.sessions, surroundings);
+        self.counters.drops.queue_full += nobody;
+        receivers
+    }
 }
 
-/// The sessions with a matching subscription. Those that could get the message at QoS 0 only and have no link are left
-/// out: for them it is not stored.
-fn receivers(mark: &mut u32, tree: &Tree, sessions: &mut Sessions, topic: &[u8], qos: QoS) -> Receivers {
+struct BlockSink<'a>(&'a mut alloc::vec::Vec<u8>);
+
+impl Sink for BlockSink<'_> {
+    fn put(&mut self, bytes: &[u8]) {
+        extend_reserved(self.0, bytes);
+    }
+}
+
+/// What decides who receives a message.
+#[derive(Clone, Copy)]
+struct Surroundings<'a> {
+    links: &'a Links,
+    rights: &'a Rights,
+    limits: &'a Limits,
+    topic: &'a [u8],
+    qos: QoS,
+    publisher: Option<Handle<Session>>,
+}
+
+struct Search<'a> {
+    around: Surroundings<'a>,
+    sessions: &'a mut Sessions,
+    mark: u32,
+    found: Receivers,
+    /// Groups none of whose members can take the message.
+    nobody: u64,
+}
+
+impl Search<'_> {
+    /// Whether a session's user may receive the message.
+    #[inline]
+    fn may(&self, session: Handle<Session>) -> bool {
+        let around = &self.around;
+        let entry = self.sessions.get(session);
+        entry.is.all(Marks::UNRESTRICTED)
+            || around.rights.may(entry.user(), &entry.client_id, Access::Read, around.topic)
+    }
+
+    /// Whether the message comes to nothing at this QoS: for those without a link one at QoS 0 is not stored.
+    #[inline]
+    fn is_lost(&self, session: Handle<Session>, qos: QoS) -> bool {
+        self.around.qos.min(qos) == QoS::AtMostOnce && self.sessions.get(session).link().is_none()
+    }
+}
+
+impl Visitor for Search<'_> {
+    #[inline]
+    fn visit(&mut self, subscription: &Subscription) {
+        let session = subscription.session();
+        let options = subscription.options();
+        // [MQTT-3.8.3-3 of MQTT 5]
+        let is_echo = options.no_local && self.around.publisher == Some(session);
+        if is_echo || self.is_lost(session, QoS::ExactlyOnce) || !self.may(session) {
+            return;
+        }
+        let entry = self.sessions.get(session);
+        let is_known = entry.mark == self.mark;
+        // A subscription at QoS 0 of a client that is away counts as soon as another one makes the message wait.
+        let is_listed = is_known && !self.is_lost(session, entry.best);
+        let lists = !is_listed && !self.is_lost(session, options.qos);
+        let entry = self.sessions.get_mut(session);
+        if !is_known {
+            entry.mark = self.mark;
+            entry.best = QoS::AtMostOnce;
+            entry.is.set(Marks::RETAIN_AS_PUBLISHED | Marks::IDENTIFIED, false);
+        }
+        entry.best = entry.best.max(options.qos);
+        if options.retain_as_published {
+            entry.is.set(Marks::RETAIN_AS_PUBLISHED, true);
+        }
+        if options.identifier.is_some() {
+            entry.is.set(Marks::IDENTIFIED, true);
+        }
+        if lists {
+            entry.next_receiver = self.found.first.replace(session);
+            self.found.count += 1;
+        }
+    }
+
+    fn suits(&self, subscription: &Subscription) -> Suitability {
+        let session = subscription.session();
+        if self.is_lost(session, subscription.qos()) || !self.may(session) {
+            return Suitability::Never;
+        }
+        let around = &self.around;
+        let entry = self.sessions.get(session);
+        let limits = around.limits;
+        let has_room = entry.link().is_some_and(|link| {
+            let link = &around.links[link];
+            link.state == State::Connected
+                && link.wire_messages < limits.max_queued_messages
+                && link.wire_bytes < limits.max_queued_bytes
+        });
+        if around.qos.min(subscription.qos()) == QoS::AtMostOnce {
+            return if has_room { Suitability::Now } else { Suitability::Never };
+        }
+        let flow = self.sessions.flow(session);
+        match flow {
+            _ if has_room && flow.is_none_or(|flow| flow.waiting.is_empty()) => Suitability::Now,
+            Some(flow)
+                if flow.waiting_count >= u32::from(limits.max_queued_messages)
+                    || flow.waiting_bytes >= limits.max_queued_bytes =>
+            {
+                Suitability::Never
+            }
+            _ => Suitability::Later,
+        }
+    }
+
+    fn nobody(&mut self) {
+        self.nobody += 1;
+    }
+}
+
+/// The sessions with a matching subscription, and how many groups have no member that could take the message.
+fn receivers(
+    mark: &mut u32,
+    filters: &mut Filters,
+    sessions: &mut Sessions,
+    around: Surroundings<'_>,
+) -> (Receivers, u64) {
     *mark = mark.checked_add(1).unwrap_or_else(|| {
         sessions.forget_marks();
         1
     });
-    let mut receivers = Receivers { first: None, count: 0 };
-    tree.matching(topic, |subscription| {
-        let session = sessions.get_mut(subscription.session());
-        if session.link.is_none() && qos.min(subscription.qos()) == QoS::AtMostOnce {
-            return;
-        }
-        if session.mark == *mark {
-            session.best = session.best.max(subscription.qos());
-            return;
-        }
-        session.mark = *mark;
-        session.best = subscription.qos();
-        session.next_receiver = receivers.first.replace(subscription.session());
-        receivers.count += 1;
-    });
-    receivers
+    let found = Receivers { publisher: around.publisher, ..Receivers::default() };
+    let mut search = Search { around, sessions, mark: *mark, found, nobody: 0 };
+    filters.matching(around.topic, &mut search);
+    (search.found, search.nobody)
 }

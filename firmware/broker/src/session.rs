@@ -1,83 +1,128 @@
-//! Sessions (section 4.1): what a client has asked for and what it has not received yet. A session that is not clean
-//! outlives its link, in RAM.
+//! Sessions (section 4.1): what a client has asked for and what it has not received yet. A session may outlive its
+//! link, in RAM; which of them outlive a power cut as well is told by the journal.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 
 use hashbrown::HashTable;
-use obkmq_mqtt::{PacketId, QoS};
+use obkmq_mqtt::QoS;
 
-use crate::delivery::List;
+use crate::filters::Subscriptions;
+use crate::flow::Flow;
 use crate::hash::Hasher;
 use crate::link::Link;
-use crate::memory::{Memory, OutOfMemory, Purpose, insert_reserved, push_reserved};
+use crate::memory::{Memory, OutOfMemory, Purpose, insert_reserved};
 use crate::slab::{Handle, Slab};
 use crate::time::Moment;
-use crate::tree::Subscriptions;
 use crate::verifier::UserId;
+
+/// Session expiry of a session that never ends by itself (section 3.1.2.11.2 of MQTT 5).
+pub(crate) const NEVER_EXPIRES: u32 = u32::MAX;
 
 /// One client's session.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) client_id: Box<[u8]>,
-    /// The link that speaks for the client, while there is one.
-    pub(crate) link: Option<Handle<Link>>,
-    /// Since when there is none.
-    pub(crate) left_at: Moment,
-    pub(crate) user: Option<UserId>,
+    /// The number of the link that speaks for the client, or since when there is none.
+    presence: u32,
+    /// For how many seconds the session outlives its link: 0, or any number up to [`NEVER_EXPIRES`].
+    pub(crate) expiry_seconds: u32,
     pub(crate) subscriptions: Subscriptions,
     pub(crate) subscription_count: u32,
-    /// Sent at QoS 1 and not acknowledged, oldest first. Those assigned an identifier and not sent yet are in the
-    /// link's outbox, and come here when they are.
-    pub(crate) inflight: List,
-    /// Those in `inflight` and those of QoS 1 in the outbox together.
-    pub(crate) inflight_count: u16,
-    /// QoS 1, waiting for room in the window.
-    pub(crate) waiting: List,
-    pub(crate) waiting_count: u32,
-    pub(crate) waiting_bytes: u32,
-    /// Replayed messages among them, which the two above leave out.
-    pub(crate) waiting_replays: u32,
-    /// Messages of QoS 2 from this client that it has not released; each was routed once.
-    pub(crate) inbound: Vec<PacketId>,
-    next_packet_id: PacketId,
-    pub(crate) clean: bool,
+    pub(crate) flow: Option<Handle<Flow>>,
     /// The last message that this session was found to receive, and what the search keeps meanwhile.
     pub(crate) mark: u32,
     pub(crate) next_receiver: Option<Handle<Session>>,
+    user: u16,
     pub(crate) best: QoS,
+    pub(crate) is: Marks,
 }
 
 impl Session {
-    /// The identifier for the next message of QoS 1, unless it is still that of the oldest one under way. The others
-    /// lie between the two.
-    pub(crate) fn take_packet_id(&mut self, oldest: Option<PacketId>) -> Option<PacketId> {
-        let id = self.next_packet_id;
-        if oldest == Some(id) {
-            return None;
+    fn new(client_id: Box<[u8]>, user: Option<UserId>) -> Self {
+        let mut is = Marks::default();
+        is.set(Marks::OF_A_USER, user.is_some());
+        Session {
+            client_id,
+            presence: Moment::default().ticks(),
+            expiry_seconds: 0,
+            subscriptions: None,
+            subscription_count: 0,
+            flow: None,
+            mark: 0,
+            next_receiver: None,
+            user: user.map_or(0, |user| user.0),
+            best: QoS::AtMostOnce,
+            is,
         }
-        self.next_packet_id = id.next();
-        Some(id)
     }
 
-    /// Whether a message of QoS 2 has been received and not been released.
-    pub(crate) fn has_inbound(&self, id: PacketId) -> bool {
-        self.inbound.contains(&id)
+    /// Whose it is; `None` is anonymous.
+    #[inline]
+    pub(crate) const fn user(&self) -> Option<UserId> {
+        if self.is.all(Marks::OF_A_USER) { Some(UserId(self.user)) } else { None }
     }
 
-    /// Notes a message of QoS 2 for which [`Memory::reserve`] has made room.
-    pub(crate) fn add_inbound(&mut self, id: PacketId) {
-        push_reserved(&mut self.inbound, id);
+    /// The link that speaks for the client, while there is one.
+    #[inline]
+    pub(crate) fn link(&self) -> Option<Handle<Link>> {
+        if self.is.all(Marks::ONLINE) { Handle::from_number(self.presence) } else { None }
     }
 
-    /// Forgets a message of QoS 2, and gives the list back with the last one.
-    pub(crate) fn remove_inbound(&mut self, memory: &mut Memory, id: PacketId) {
-        if let Some(index) = self.inbound.iter().position(|&known| known == id) {
-            self.inbound.swap_remove(index);
-        }
-        if self.inbound.is_empty() {
-            memory.release(core::mem::take(&mut self.inbound));
-        }
+    /// Since when there is no link.
+    pub(crate) const fn left_at(&self) -> Moment {
+        Moment::from_ticks(self.presence)
+    }
+
+    /// The client has come.
+    pub(crate) const fn arrive(&mut self, link: Handle<Link>) {
+        self.presence = link.number();
+        self.is.set(Marks::ONLINE, true);
+    }
+
+    /// The client is gone.
+    pub(crate) const fn leave(&mut self, now: Moment) {
+        self.presence = now.ticks();
+        self.is.set(Marks::ONLINE, false);
+    }
+}
+
+/// What is true of a session, in bits.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Marks(u8);
+
+impl Marks {
+    /// It has a link.
+    const ONLINE: u8 = 0x01;
+    /// It belongs to a user.
+    const OF_A_USER: u8 = 0x02;
+    /// Its user may everything, so that no rule has to be asked.
+    pub(crate) const UNRESTRICTED: u8 = 0x04;
+    /// Found in a search: a matching subscription wants the retain flag as it was published.
+    pub(crate) const RETAIN_AS_PUBLISHED: u8 = 0x08;
+    /// Found in a search: a matching subscription has an identifier.
+    pub(crate) const IDENTIFIED: u8 = 0x10;
+    /// Its last change has not been told to the journal.
+    pub(crate) const CHANGED: u8 = 0x20;
+    /// It stands in whatever the journal's reader keeps.
+    pub(crate) const TOLD: u8 = 0x40;
+    /// It is over, and stays only until that has been told.
+    pub(crate) const ENDED: u8 = 0x80;
+
+    #[inline]
+    pub(crate) const fn all(self, bits: u8) -> bool {
+        self.0 & bits == bits
+    }
+
+    #[inline]
+    pub(crate) const fn set(&mut self, bits: u8, value: bool) {
+        self.0 = if value { self.0 | bits } else { self.0 & !bits };
+    }
+
+    /// Clears a bit and says whether it was set.
+    pub(crate) const fn take(&mut self, bit: u8) -> bool {
+        let was = self.all(bit);
+        self.set(bit, false);
+        was
     }
 }
 
@@ -85,22 +130,45 @@ impl Session {
 #[derive(Debug)]
 pub(crate) struct Sessions {
     slab: Slab<Session>,
+    flows: Slab<Flow>,
     index: HashTable<Handle<Session>>,
     hasher: Hasher,
+    /// Those that are over and wait for the journal.
+    ended: usize,
 }
 
 impl Sessions {
     pub(crate) const fn new(hasher: Hasher) -> Self {
-        Sessions { slab: Slab::new(), index: HashTable::new(), hasher }
+        Sessions { slab: Slab::new(), flows: Slab::new(), index: HashTable::new(), hasher, ended: 0 }
     }
 
+    /// Sessions that are not over.
     pub(crate) const fn live(&self) -> usize {
-        self.slab.live()
+        self.slab.live() - self.ended
+    }
+
+    /// One more than the largest index in use.
+    pub(crate) const fn end(&self) -> usize {
+        self.slab.end()
+    }
+
+    /// The session at an index, those included that are over.
+    pub(crate) fn handle_at(&self, index: usize) -> Option<Handle<Session>> {
+        self.slab.handle_at(index)
+    }
+
+    /// All sessions that are not over.
+    pub(crate) fn handles(&self) -> impl Iterator<Item = Handle<Session>> {
+        self.slab.handles().filter(|&session| !self.slab[session].is.all(Marks::ENDED))
+    }
+
+    fn find_any(&self, client_id: &[u8]) -> Option<Handle<Session>> {
+        let hash = self.hasher.hash(0, client_id);
+        self.index.find(hash, |&session| *self.slab[session].client_id == *client_id).copied()
     }
 
     pub(crate) fn find(&self, client_id: &[u8]) -> Option<Handle<Session>> {
-        let hash = self.hasher.hash(0, client_id);
-        self.index.find(hash, |&session| *self.slab[session].client_id == *client_id).copied()
+        self.find_any(client_id).filter(|&session| !self.slab[session].is.all(Marks::ENDED))
     }
 
     /// A new session for a client that has none.
@@ -108,63 +176,110 @@ impl Sessions {
         &mut self,
         memory: &mut Memory,
         client_id: &[u8],
-        clean: bool,
         user: Option<UserId>,
     ) -> Result<Handle<Session>, OutOfMemory> {
+        let mut session = Session::new(Box::default(), user);
+        if let Some(ended) = self.find_any(client_id) {
+            // What is stored of the former session is told to be over, or is replaced.
+            let place = &mut self.slab[ended];
+            session.client_id = core::mem::take(&mut place.client_id);
+            session.is.set(Marks::CHANGED, true);
+            session.is.set(Marks::TOLD, place.is.all(Marks::TOLD));
+            self.ended -= usize::from(place.is.all(Marks::ENDED));
+            *place = session;
+            return Ok(ended);
+        }
         let purpose = Purpose::Connection;
-        let Sessions { slab, index, hasher } = self;
+        let Sessions { slab, index, hasher, .. } = self;
         slab.reserve(memory, 1, purpose)?;
         memory.reserve_entry(index, |&session| hasher.hash(0, &slab[session].client_id), purpose)?;
-        let client_id = memory.join([client_id, b""], purpose)?;
-        let hash = hasher.hash(0, &client_id);
-        let session = Session {
-            client_id,
-            link: None,
-            left_at: Moment::default(),
-            user,
-            subscriptions: None,
-            subscription_count: 0,
-            inflight: List::default(),
-            inflight_count: 0,
-            waiting: List::default(),
-            waiting_count: 0,
-            waiting_bytes: 0,
-            waiting_replays: 0,
-            inbound: Vec::new(),
-            next_packet_id: PacketId::FIRST,
-            clean,
-            mark: 0,
-            next_receiver: None,
-            best: QoS::AtMostOnce,
-        };
+        session.client_id = memory.copy(client_id, purpose)?;
+        let hash = hasher.hash(0, &session.client_id);
         let session = slab.insert(memory, session, purpose)?;
         insert_reserved(index, hash, session, |&session| hasher.hash(0, &slab[session].client_id));
         Ok(session)
     }
 
-    /// Removes a session whose subscriptions and messages have been taken from it.
+    /// Removes a session whose subscriptions and messages have been taken from it. What the journal has told of stays as
+    /// a name until its end has been told too.
     pub(crate) fn remove(&mut self, memory: &mut Memory, handle: Handle<Session>) {
+        let session = &mut self.slab[handle];
+        if session.is.all(Marks::TOLD) {
+            self.ended += usize::from(!session.is.all(Marks::ENDED));
+            session.is.set(Marks::CHANGED | Marks::ENDED, true);
+            session.leave(Moment::default());
+            return;
+        }
+        self.forget(memory, handle);
+    }
+
+    /// Removes a session for good.
+    pub(crate) fn forget(&mut self, memory: &mut Memory, handle: Handle<Session>) {
         let Some(session) = self.slab.remove(handle) else { return };
+        self.ended -= usize::from(session.is.all(Marks::ENDED));
         let hash = self.hasher.hash(0, &session.client_id);
         if let Ok(entry) = self.index.find_entry(hash, |&known| known == handle) {
             entry.remove();
         }
         memory.release_block(session.client_id);
-        memory.release(session.inbound);
     }
 
+    #[inline]
     pub(crate) fn get(&self, handle: Handle<Session>) -> &Session {
         &self.slab[handle]
     }
 
+    #[inline]
     pub(crate) fn get_mut(&mut self, handle: Handle<Session>) -> &mut Session {
         &mut self.slab[handle]
     }
 
+    /// What is under way, if anything is.
+    #[inline]
+    pub(crate) fn flow(&self, handle: Handle<Session>) -> Option<&Flow> {
+        self.slab[handle].flow.and_then(|flow| self.flows.get(flow))
+    }
+
+    #[inline]
+    pub(crate) fn flow_mut(&mut self, handle: Handle<Session>) -> Option<&mut Flow> {
+        let flow = self.slab[handle].flow?;
+        Some(&mut self.flows[flow])
+    }
+
+    /// The record of what is under way, made if need be.
+    pub(crate) fn need_flow(
+        &mut self,
+        memory: &mut Memory,
+        handle: Handle<Session>,
+        purpose: Purpose,
+    ) -> Result<&mut Flow, OutOfMemory> {
+        let flow = match self.slab[handle].flow {
+            Some(flow) => flow,
+            None => {
+                let flow = self.flows.insert(memory, Flow::default(), purpose)?;
+                self.slab[handle].flow = Some(flow);
+                flow
+            }
+        };
+        Ok(&mut self.flows[flow])
+    }
+
+    /// Gives the record of what is under way back if there is nothing in it any more.
+    pub(crate) fn settle_flow(&mut self, memory: &mut Memory, handle: Handle<Session>) {
+        if let Some(flow) = self.slab[handle].flow
+            && self.flows[flow].is_idle()
+        {
+            self.slab[handle].flow = None;
+            if let Some(flow) = self.flows.remove(flow) {
+                memory.release(flow.inbound);
+            }
+        }
+    }
+
     /// The session whose client has been away for longest.
     pub(crate) fn longest_absent(&self) -> Option<Handle<Session>> {
-        let is_absent = |&session: &Handle<Session>| self.slab[session].link.is_none();
-        self.slab.handles().filter(is_absent).min_by_key(|&session| self.slab[session].left_at)
+        let is_absent = |&session: &Handle<Session>| self.slab[session].link().is_none();
+        self.handles().filter(is_absent).min_by_key(|&session| self.slab[session].left_at())
     }
 
     /// Makes every [`Session::mark`] older than the first.
@@ -178,6 +293,17 @@ impl Sessions {
 
     pub(crate) fn trim(&mut self, memory: &mut Memory) {
         self.slab.trim(memory);
+        self.flows.trim(memory);
         memory.release_table(&mut self.index);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_takes_forty_bytes_where_a_pointer_takes_four() {
+        assert_eq!(size_of::<Session>(), 32 + size_of::<Box<[u8]>>());
     }
 }

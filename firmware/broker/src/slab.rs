@@ -1,11 +1,13 @@
 //! Storage with stable small handles: four bytes instead of a pointer, growth inside the budget.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 use core::marker::PhantomData;
 use core::num::NonZeroU32;
 use core::ops::{Index, IndexMut};
 
+use crate::limits::SLAB_CHUNK_BYTES;
 use crate::memory::{Memory, OutOfMemory, Purpose, push_reserved};
 
 /// Names an element of a [`Slab`]; an optional one takes four bytes as well.
@@ -15,6 +17,10 @@ impl<T> Handle<T> {
     pub(crate) fn from_index(index: usize) -> Option<Self> {
         let number = u32::try_from(index).ok()?.checked_add(1)?;
         Some(Handle(NonZeroU32::new(number)?, PhantomData))
+    }
+
+    pub(crate) fn from_number(number: u32) -> Option<Self> {
+        NonZeroU32::new(number).map(|number| Handle(number, PhantomData))
     }
 
     pub(crate) const fn index(self) -> usize {
@@ -54,20 +60,35 @@ enum Entry<T> {
     Vacant { next: Option<NonZeroU32> },
 }
 
-/// Elements behind handles. Vacant places are used again, the last vacated first.
+/// A block of elements, and how many of them are live.
+#[derive(Debug)]
+struct Chunk<T> {
+    entries: Box<[Entry<T>]>,
+    live: u32,
+}
+
+/// Elements behind handles, in chunks that never move: growth needs no larger block than a chunk, and what has become
+/// empty at the end is given back. Vacant places are used again, the last vacated first.
 ///
 /// A handle is valid until its element is removed; using it later is a mistake in this crate and panics or, worse,
 /// meets another element. The lists and counts that hold handles see to it.
 #[derive(Debug)]
 pub(crate) struct Slab<T> {
-    entries: Vec<Entry<T>>,
+    chunks: Vec<Chunk<T>>,
     vacant: Option<NonZeroU32>,
     live: usize,
 }
 
 impl<T> Slab<T> {
+    /// Elements in a chunk: a power of two, and about [`SLAB_CHUNK_BYTES`] of them.
+    const CHUNK_SHIFT: u32 = {
+        let elements = SLAB_CHUNK_BYTES / size_of::<Entry<T>>();
+        if elements < 2 { 1 } else { elements.ilog2() }
+    };
+    const CHUNK: usize = 1 << Self::CHUNK_SHIFT;
+
     pub(crate) const fn new() -> Self {
-        Slab { entries: Vec::new(), vacant: None, live: 0 }
+        Slab { chunks: Vec::new(), vacant: None, live: 0 }
     }
 
     /// Elements.
@@ -75,52 +96,77 @@ impl<T> Slab<T> {
         self.live
     }
 
-    /// One more than the largest index in use.
+    /// More than the largest index in use.
     pub(crate) const fn end(&self) -> usize {
-        self.entries.len()
+        self.chunks.len() << Self::CHUNK_SHIFT
     }
 
     /// Makes sure that the next `additional` insertions succeed.
+    #[inline]
     pub(crate) fn reserve(
         &mut self,
         memory: &mut Memory,
         additional: usize,
         purpose: Purpose,
     ) -> Result<(), OutOfMemory> {
-        let vacant = self.entries.len() - self.live;
-        memory.reserve(&mut self.entries, additional.saturating_sub(vacant), purpose)
+        while self.end() - self.live < additional {
+            self.grow(memory, purpose)?;
+        }
+        Ok(())
     }
 
+    fn grow(&mut self, memory: &mut Memory, purpose: Purpose) -> Result<(), OutOfMemory> {
+        let first = self.end();
+        // The last index must have a handle.
+        Handle::<T>::from_index(first + Self::CHUNK).ok_or(OutOfMemory)?;
+        memory.reserve(&mut self.chunks, 1, purpose)?;
+        let after = self.vacant;
+        let entries = memory.build(Self::CHUNK, purpose, |place| {
+            let is_last = place + 1 == Self::CHUNK;
+            let next = Handle::<T>::from_index(first + place + 1).map(|next| next.0);
+            Entry::Vacant { next: if is_last { after } else { next } }
+        })?;
+        push_reserved(&mut self.chunks, Chunk { entries, live: 0 });
+        self.vacant = Handle::<T>::from_index(first).map(|first| first.0);
+        Ok(())
+    }
+
+    /// The handle that the next insertion gives, if there is room for it.
+    #[inline]
+    pub(crate) fn vacancy(&self) -> Option<Handle<T>> {
+        self.vacant.map(|number| Handle(number, PhantomData))
+    }
+
+    #[inline]
     pub(crate) fn insert(
         &mut self,
         memory: &mut Memory,
         value: T,
         purpose: Purpose,
     ) -> Result<Handle<T>, OutOfMemory> {
-        if let Some(number) = self.vacant {
-            let handle = Handle(number, PhantomData);
-            let entry = &mut self.entries[handle.index()];
-            let Entry::Vacant { next } = *entry else {
-                unreachable!("a live entry in the list of vacant ones")
-            };
-            self.vacant = next;
-            *entry = Entry::Live(value);
-            self.live += 1;
-            return Ok(handle);
+        if self.vacant.is_none() {
+            self.grow(memory, purpose)?;
         }
-        let handle = Handle::from_index(self.entries.len()).ok_or(OutOfMemory)?;
-        memory.reserve(&mut self.entries, 1, purpose)?;
-        push_reserved(&mut self.entries, Entry::Live(value));
+        let handle = Handle(self.vacant.ok_or(OutOfMemory)?, PhantomData);
+        let chunk = &mut self.chunks[handle.index() >> Self::CHUNK_SHIFT];
+        let entry = &mut chunk.entries[handle.index() & (Self::CHUNK - 1)];
+        let Entry::Vacant { next } = *entry else { unreachable!("a live entry in the list of vacant ones") };
+        *entry = Entry::Live(value);
+        chunk.live += 1;
+        self.vacant = next;
         self.live += 1;
         Ok(handle)
     }
 
+    #[inline]
     pub(crate) fn remove(&mut self, handle: Handle<T>) -> Option<T> {
-        let entry = self.entries.get_mut(handle.index())?;
+        let chunk = self.chunks.get_mut(handle.index() >> Self::CHUNK_SHIFT)?;
+        let entry = chunk.entries.get_mut(handle.index() & (Self::CHUNK - 1))?;
         if matches!(entry, Entry::Vacant { .. }) {
             return None;
         }
         let entry = core::mem::replace(entry, Entry::Vacant { next: self.vacant });
+        chunk.live -= 1;
         self.vacant = Some(handle.0);
         self.live -= 1;
         match entry {
@@ -129,23 +175,37 @@ impl<T> Slab<T> {
         }
     }
 
-    /// Gives the storage back if nothing is in it.
+    /// Gives the chunks back that are empty, from the end.
     pub(crate) fn trim(&mut self, memory: &mut Memory) {
-        if self.live == 0 {
-            memory.release(core::mem::take(&mut self.entries));
-            self.vacant = None;
+        if self.chunks.last().is_some_and(|chunk| chunk.live > 0) {
+            return;
         }
+        while let Some(chunk) = self.chunks.pop_if(|chunk| chunk.live == 0) {
+            memory.release_built(chunk.entries);
+        }
+        // The list of vacant places led through what is gone.
+        self.vacant = None;
+        for index in (0..self.end()).rev() {
+            let entry = &mut self.chunks[index >> Self::CHUNK_SHIFT].entries[index & (Self::CHUNK - 1)];
+            if let Entry::Vacant { next } = entry {
+                *next = self.vacant;
+                self.vacant = Handle::<T>::from_index(index).map(|handle| handle.0);
+            }
+        }
+        memory.shrink(&mut self.chunks);
     }
 
     #[inline]
     pub(crate) fn get(&self, handle: Handle<T>) -> Option<&T> {
-        match self.entries.get(handle.index()) {
+        let chunk = self.chunks.get(handle.index() >> Self::CHUNK_SHIFT)?;
+        match chunk.entries.get(handle.index() & (Self::CHUNK - 1)) {
             Some(Entry::Live(value)) => Some(value),
             _ => None,
         }
     }
 
     /// The handle of a live element.
+    #[inline]
     pub(crate) fn handle_at(&self, index: usize) -> Option<Handle<T>> {
         let handle = Handle::from_index(index)?;
         self.get(handle).map(|_| handle)
@@ -161,7 +221,8 @@ impl<T> Index<Handle<T>> for Slab<T> {
 
     #[inline]
     fn index(&self, handle: Handle<T>) -> &T {
-        match &self.entries[handle.index()] {
+        let chunk = &self.chunks[handle.index() >> Self::CHUNK_SHIFT];
+        match &chunk.entries[handle.index() & (Self::CHUNK - 1)] {
             Entry::Live(value) => value,
             Entry::Vacant { .. } => unreachable!("handle of a removed element"),
         }
@@ -171,7 +232,8 @@ impl<T> Index<Handle<T>> for Slab<T> {
 impl<T> IndexMut<Handle<T>> for Slab<T> {
     #[inline]
     fn index_mut(&mut self, handle: Handle<T>) -> &mut T {
-        match &mut self.entries[handle.index()] {
+        let chunk = &mut self.chunks[handle.index() >> Self::CHUNK_SHIFT];
+        match &mut chunk.entries[handle.index() & (Self::CHUNK - 1)] {
             Entry::Live(value) => value,
             Entry::Vacant { .. } => unreachable!("handle of a removed element"),
         }
@@ -184,24 +246,55 @@ mod tests {
 
     #[test]
     fn vacant_places_are_used_again_and_reservations_hold() {
-        let mut memory = Memory::new(1000);
+        let mut memory = Memory::new(10_000);
         let mut slab = Slab::new();
-        let first = slab.insert(&mut memory, 1, Purpose::Session).unwrap();
+        let first = slab.insert(&mut memory, 1_u64, Purpose::Session).unwrap();
         let second = slab.insert(&mut memory, 2, Purpose::Session).unwrap();
         assert_eq!(slab.remove(first), Some(1));
         assert_eq!(slab.remove(first), None);
         assert_eq!(slab.insert(&mut memory, 3, Purpose::Session).unwrap(), first);
         assert_eq!((slab[first], slab[second]), (3, 2));
-        slab.reserve(&mut memory, 5, Purpose::Session).unwrap();
+        slab.reserve(&mut memory, 200, Purpose::Session).unwrap();
         let used = memory.used();
-        for value in 0..5 {
-            slab.insert(&mut memory, value, Purpose::Session).unwrap();
-        }
+        let rest: Vec<_> =
+            (0..200).map(|value| slab.insert(&mut memory, value, Purpose::Session).unwrap()).collect();
         assert_eq!(memory.used(), used);
-        for handle in [0, 1, 2, 3, 4, 5, 6].map(|index| Handle::from_index(index).unwrap()) {
+        for handle in rest {
             slab.remove(handle);
         }
         slab.trim(&mut memory);
+        assert!(memory.used() < used / 2);
+        assert_eq!((slab[first], slab[second]), (3, 2));
+        // The places that are left are still there, each once.
+        let mut handles: Vec<_> = (0..100)
+            .map(|value| slab.insert(&mut memory, value, Purpose::Session).unwrap().index())
+            .collect();
+        handles.sort_unstable();
+        handles.dedup();
+        assert_eq!(handles.len(), 100);
+        for index in 0..slab.end() {
+            slab.remove(Handle::from_index(index).unwrap());
+        }
+        slab.trim(&mut memory);
         assert_eq!(memory.used(), 0);
+    }
+
+    #[test]
+    fn growth_that_is_refused_changes_nothing() {
+        for budget in 0..2000 {
+            let mut memory = Memory::new(budget);
+            let mut slab = Slab::new();
+            let reserved = slab.reserve(&mut memory, 70, Purpose::Session);
+            if reserved.is_ok() {
+                (0..70).for_each(|value: u64| {
+                    slab.insert(&mut memory, value, Purpose::Session).unwrap();
+                });
+            }
+            for index in 0..slab.end() {
+                slab.remove(Handle::from_index(index).unwrap());
+            }
+            slab.trim(&mut memory);
+            assert_eq!(memory.used(), 0, "budget {budget}");
+        }
     }
 }

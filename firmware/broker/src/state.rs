@@ -1,33 +1,35 @@
 //! The broker's state, and the small steps that all of its parts share. The parts themselves are `impl Core` blocks in
 //! their own modules: a file a concept.
 
-use obkmq_mqtt::QoS;
-
 use crate::delivery::{Deliveries, Delivery};
 use crate::event::{Event, Events};
+use crate::filters::Filters;
+use crate::flow::Replay;
 use crate::hash::Hasher;
-use crate::link::{Link, LinkId, State, Want};
+use crate::link::{Link, LinkId, Links, Want};
 use crate::link_queue::LinkQueue;
 use crate::memory::Memory;
-use crate::message::{Message, Messages};
+use crate::message::Messages;
 use crate::policy::Policy;
 use crate::retained::RetainedStore;
+use crate::rights::Rights;
 use crate::session::Sessions;
 use crate::slab::{Handle, Slab};
 use crate::statistics::Statistics;
 use crate::time::{Instant, Moment};
-use crate::tree::Tree;
 
 /// Everything but the verifier, so that this code exists once whatever the verifier's type is.
 #[derive(Debug)]
 pub(crate) struct Core {
     pub(crate) policy: Policy,
+    pub(crate) rights: Rights,
     pub(crate) memory: Memory,
-    pub(crate) links: Slab<Link>,
+    pub(crate) links: Links,
     pub(crate) sessions: Sessions,
-    pub(crate) tree: Tree,
+    pub(crate) filters: Filters,
     pub(crate) messages: Messages,
     pub(crate) deliveries: Deliveries,
+    pub(crate) replays: Slab<Replay>,
     pub(crate) retained: RetainedStore,
     pub(crate) events: Events,
     /// The counters among them; the rest is filled in when somebody asks.
@@ -38,14 +40,22 @@ pub(crate) struct Core {
     /// Nothing is due before this.
     pub(crate) deadline: Option<Moment>,
     pub(crate) wanting: LinkQueue,
-    pub(crate) verifying: LinkQueue,
-    /// Number of the last link, of the last assigned client identifier, of the last routed message.
-    pub(crate) generation: u32,
+    /// Links that wait for a verdict, and the one of them that has not been judged at all.
+    pub(crate) verifying: usize,
+    pub(crate) fresh_attempt: Option<Handle<Link>>,
+    /// Clients that are there.
+    pub(crate) online: usize,
+    /// Number of the last assigned client identifier, of the last routed message.
     pub(crate) assigned_ids: u32,
     pub(crate) mark: u32,
     /// Some link or queue waits for memory.
     pub(crate) starved: bool,
     pub(crate) retried_at: Moment,
+    /// Some session is owed retained messages and could take more of them.
+    pub(crate) replaying: bool,
+    /// When the broker's figures are told next.
+    pub(crate) figures_at: Moment,
+    pub(crate) journal: crate::journal::Cursor,
 }
 
 impl Core {
@@ -54,40 +64,36 @@ impl Core {
         Core {
             memory: Memory::new(policy.limits.memory_bytes),
             policy,
-            links: Slab::new(),
+            rights: Rights::new(),
+            links: Links::new(),
             sessions: Sessions::new(hasher),
-            tree: Tree::new(hasher),
+            filters: Filters::new(hasher),
             messages: Messages::new(),
             deliveries: Deliveries::new(),
+            replays: Slab::new(),
             retained: RetainedStore::new(hasher),
             events: Events::new(),
             counters: Statistics::default(),
             hasher,
             now: Moment::default(),
             deadline: None,
-            wanting: LinkQueue::new(|link| &mut link.next_wanting),
-            verifying: LinkQueue::new(|link| &mut link.next_verifying),
-            generation: 0,
+            wanting: LinkQueue::default(),
+            verifying: 0,
+            fresh_attempt: None,
+            online: 0,
             assigned_ids: 0,
             mark: 0,
             starved: false,
             retried_at: Moment::default(),
+            replaying: false,
+            figures_at: Moment::default(),
+            journal: crate::journal::Cursor::default(),
         }
     }
 
     /// Takes note of the time, which does not run backwards.
     pub(crate) fn advance(&mut self, now: Instant) {
         self.now = self.now.max(Moment::from_instant(now));
-    }
-
-    /// The link of an identifier, unless it is gone.
-    pub(crate) fn find(&self, id: LinkId) -> Option<Handle<Link>> {
-        let handle = self.links.handle_at(id.slot())?;
-        (self.links[handle].generation == id.generation).then_some(handle)
-    }
-
-    pub(crate) fn id_of(&self, link: Handle<Link>) -> LinkId {
-        LinkId { slot: link.number() - 1, generation: self.links[link].generation }
     }
 
     /// Tells the board, once, that a link needs something.
@@ -109,7 +115,7 @@ impl Core {
         if entry.wants == 0 {
             self.wanting.pop_front(&mut self.links);
         }
-        Some((self.id_of(link), want))
+        Some((self.links.id_of(link), want))
     }
 
     pub(crate) fn log(&mut self, event: Event) {
@@ -130,25 +136,31 @@ impl Core {
         self.deadline = Some(self.deadline.map_or(moment, |deadline| deadline.min(moment)));
     }
 
-    /// Removes a record that is in no list, and its hold on a message.
+    /// Removes a record that is in no list, and its hold on messages.
     pub(crate) fn discard(&mut self, record: Handle<Delivery>) {
-        if let Some(message) = self.deliveries.remove(record).and_then(|delivery| delivery.message) {
-            self.messages.release(&mut self.memory, message);
+        if let Some(delivery) = self.deliveries.remove(record) {
+            for message in [delivery.identifier_list(), delivery.message].into_iter().flatten() {
+                self.messages.release(&mut self.memory, message);
+            }
         }
     }
 
-    /// The will of a link, which then has none.
-    pub(crate) fn take_will(&mut self, link: Handle<Link>) -> Option<(Handle<Message>, QoS, bool)> {
-        let entry = &mut self.links[link];
-        let will = entry.will.take()?;
-        Some((will, self.messages.get(will).qos(), entry.will_retain))
+    /// Takes from a record what it holds of its message.
+    pub(crate) fn release_contents(&mut self, record: Handle<Delivery>) {
+        let delivery = &mut self.deliveries[record];
+        let list = delivery.identifier_list();
+        delivery.detail = 0;
+        for message in [list, delivery.message.take()].into_iter().flatten() {
+            self.messages.release(&mut self.memory, message);
+        }
     }
 
     /// Gives back the storage of what has become empty.
     pub(crate) fn trim(&mut self) {
         self.links.trim(&mut self.memory);
         self.sessions.trim(&mut self.memory);
-        self.tree.trim(&mut self.memory);
+        self.filters.trim(&mut self.memory);
+        self.replays.trim(&mut self.memory);
         self.retained.trim(&mut self.memory);
         self.messages.trim(&mut self.memory);
         self.deliveries.trim(&mut self.memory);
@@ -160,13 +172,13 @@ impl Core {
     pub(crate) fn statistics(&self) -> Statistics {
         let mut statistics = self.counters;
         statistics.links = self.links.live();
-        let connected = |&link: &Handle<Link>| self.links[link].state == State::Connected;
-        statistics.clients = self.links.handles().filter(connected).count();
+        statistics.clients = self.online;
         statistics.sessions = self.sessions.live();
-        statistics.subscriptions = self.tree.live();
+        statistics.subscriptions = self.filters.live();
         statistics.retained = self.retained.live();
         statistics.messages_stored = self.messages.live();
         statistics.drops.events = self.events.lost;
+        statistics.uptime_seconds = self.now.seconds_from(Moment::default());
         statistics.memory_used_bytes = self.memory.used();
         statistics.memory_peak_bytes = self.memory.peak();
         statistics.memory_limit_bytes = self.memory.limit();

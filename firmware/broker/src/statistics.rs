@@ -7,6 +7,14 @@ pub struct Statistics {
     pub links: usize,
     /// Clients that have been let in and are there.
     pub clients: usize,
+    /// The most there have been at a time.
+    pub clients_maximum: usize,
+    /// Sessions that ended because their clients did not come back in time.
+    pub sessions_expired: u64,
+    /// Seconds since the board started.
+    pub uptime_seconds: u32,
+    /// The longest turn of the board's loop lately, in microseconds; see [`crate::Broker::note_turn`].
+    pub turn_maximum_micros: u32,
     /// Sessions, those without a client included.
     pub sessions: usize,
     /// Subscriptions of all sessions.
@@ -40,14 +48,39 @@ pub struct Statistics {
 pub struct Drops {
     /// QoS 0 to a client whose outbox was full.
     pub slow_reader: u64,
-    /// QoS 1 to a session whose queue was full.
+    /// Above QoS 0 to a session whose queue was full, or to a group all of whose queues were.
     pub queue_full: u64,
     /// There was no memory for the message.
     pub out_of_memory: u64,
     /// QoS 0 in the outbox of a link that ended, and everything still queued for a clean session then.
     pub link_closed: u64,
+    /// Longer than the receiver takes.
+    pub too_large: u64,
+    /// Out of date before its receiver could be sent it.
+    pub expired: u64,
+    /// Published where the user may not.
+    pub not_authorized: u64,
     /// Retained messages that were delivered and not kept.
     pub retained_not_kept: u64,
+    /// Changes of sessions that are not told to the journal, which has [`crate::Limits::max_stored_sessions`] already.
+    pub sessions_not_stored: u64,
     /// Events that nobody fetched in time.
     pub events: u64,
+}
+
+impl Drops {
+    /// Messages that did not reach somebody whom they were for.
+    pub fn messages(&self) -> u64 {
+        [
+            self.slow_reader,
+            self.queue_full,
+            self.out_of_memory,
+            self.link_closed,
+            self.too_large,
+            self.expired,
+            self.not_authorized,
+        ]
+        .into_iter()
+        .fold(0, u64::saturating_add)
+    }
 }

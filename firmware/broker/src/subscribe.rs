@@ -1,110 +1,131 @@
-//! SUBSCRIBE and UNSUBSCRIBE (sections 3.8 and 3.10), and the retained messages that a new subscription finds.
-//!
-//! QoS 2 towards clients is not offered: a subscription that asks for it is granted QoS 1, as \[MQTT-3.8.4-6\] allows.
+//! SUBSCRIBE and UNSUBSCRIBE (sections 3.8 and 3.10).
 
-use obkmq_mqtt::{QoS, Subscribe, SubscribeReturnCode, TopicFilter, TopicName, Unsubscribe, matches};
+use core::num::NonZeroU32;
 
-use crate::delivery::{Delivery, Kind, flag};
+use obkmq_mqtt::{
+    Property, QoS, ReasonCode, RetainHandling, Subscribe, Subscription, TopicFilter, Unsubscribe, Version,
+};
+
+use crate::delivery::{Delivery, Kind};
+use crate::event::Direction;
+use crate::filters::{Options, Refused, Subscribed};
 use crate::link::Link;
-use crate::memory::{OutOfMemory, Purpose};
+use crate::memory::Purpose;
 use crate::receive::Outcome;
-use crate::session::Session;
+use crate::session::{Marks, Session};
 use crate::slab::Handle;
 use crate::state::Core;
-
-/// The most a subscription is granted.
-const MAX_GRANTED: QoS = QoS::AtLeastOnce;
 
 impl Core {
     pub(crate) fn on_subscribe(&mut self, link: Handle<Link>, subscribe: &Subscribe<'_>) -> Outcome {
         let Some(session) = self.links[link].session else { return Outcome::Done };
         // The answer is made first, all refusals, so that nothing is half done when there is no memory for it.
-        let failure = SubscribeReturnCode::Failure.byte();
+        let failure = ReasonCode::UnspecifiedError.byte();
         let answer = self.reserve_answer().and_then(|()| {
             let codes = subscribe.subscriptions.iter().count();
             self.messages.insert_filled(&mut self.memory, codes, failure, Purpose::Session)
         });
         let Ok(answer) = answer else { return Outcome::NoMemory };
-        let mut wildcards = 0_u32;
+        let identifier = subscribe.properties.iter().find_map(|property| match property {
+            Property::SubscriptionIdentifier(identifier) => Some(identifier),
+            _ => None,
+        });
+        let version = self.links[link].version;
         for (index, subscription) in subscribe.subscriptions.iter().enumerate() {
-            wildcards += u32::from(subscription.filter.has_wildcard());
-            if subscription.filter.has_wildcard()
-                && wildcards > self.policy.limits.max_wildcards_per_subscribe.into()
-            {
-                continue;
-            }
-            let granted = subscription.qos.min(MAX_GRANTED);
-            if self.subscribe(session, subscription.filter, granted).is_ok() {
-                let code = SubscribeReturnCode::Granted(granted).byte();
-                self.messages.set_payload_byte(answer, index, code);
-            }
+            let code = match self.subscribe(link, session, &subscription, identifier) {
+                Ok(qos) => qos.bits(),
+                Err(reason) if version == Version::V5 => reason.byte(),
+                Err(_) => failure,
+            };
+            self.messages.set_payload_byte(answer, index, code);
         }
-        let mut suback = Delivery::reply(Kind::SubAck, Some(subscribe.packet_id));
+        let mut suback = Delivery::reply(Kind::SubAck, Some(subscribe.packet_id), ReasonCode::Success);
         suback.message = Some(answer);
-        // Held here as well, since the codes are still needed.
-        self.messages.hold(answer);
         self.send(link, suback);
-        for (index, subscription) in subscribe.subscriptions.iter().enumerate() {
-            if self.messages.get(answer).payload().get(index).is_some_and(|&code| code != failure) {
-                self.replay(session, subscription.filter, subscription.qos.min(MAX_GRANTED));
-            }
-        }
-        self.messages.release(&mut self.memory, answer);
+        self.replay(session);
         Outcome::Done
     }
 
     fn subscribe(
         &mut self,
+        link: Handle<Link>,
         session: Handle<Session>,
-        filter: TopicFilter<'_>,
-        qos: QoS,
-    ) -> Result<(), OutOfMemory> {
+        subscription: &Subscription<'_>,
+        identifier: Option<NonZeroU32>,
+    ) -> Result<QoS, ReasonCode> {
+        let filter = subscription.filter;
         let entry = self.sessions.get_mut(session);
-        let may_add = entry.subscription_count < self.policy.limits.max_subscriptions;
+        let is_shared = filter.share().is_some();
+        if !entry.is.all(Marks::UNRESTRICTED) {
+            let inner = filter.share().map_or(filter, |(_, inner)| inner);
+            if !self.rights.may_subscribe(entry.user(), &entry.client_id, inner) {
+                self.log_denied(link, Direction::Subscribe, filter.as_str().as_bytes());
+                return Err(ReasonCode::NotAuthorized);
+            }
+        }
+        let options = Options {
+            qos: subscription.qos,
+            no_local: subscription.no_local,
+            retain_as_published: subscription.retain_as_published,
+            identifier,
+        };
+        let limits = &self.policy.limits;
+        let may_add = entry.subscription_count < limits.max_subscriptions;
         let list = &mut entry.subscriptions;
-        let added = self.tree.subscribe(&mut self.memory, filter, session, list, qos, may_add)?;
-        entry.subscription_count += u32::from(added);
-        Ok(())
-    }
-
-    /// Sends the retained messages that a new subscription matches \[MQTT-3.3.1-6\], with the retain flag
-    /// \[MQTT-3.3.1-8\].
-    fn replay(&mut self, session: Handle<Session>, filter: TopicFilter<'_>, granted: QoS) {
-        let flags = flag::RETAIN | flag::REPLAY;
-        if !filter.has_wildcard() {
-            let entry = self.retained.find(&self.messages, filter.as_str().as_bytes());
-            if let Some(message) = entry.and_then(|entry| self.retained.message(entry)) {
-                let qos = self.messages.get(message).qos().min(granted);
-                self.deliver(session, message, qos, flags);
-            }
-            return;
+        let (handle, outcome) = self
+            .filters
+            .subscribe(&mut self.memory, filter, session, list, options, may_add, limits)
+            .map_err(|refused| match refused {
+                Refused::OutOfMemory | Refused::TooMany | Refused::TooComplex => ReasonCode::QuotaExceeded,
+            })?;
+        entry.subscription_count += u32::from(outcome == Subscribed::New);
+        if outcome != Subscribed::Same {
+            self.note_session_change(session);
         }
-        let mut index = 0;
-        while let Some((next, message)) = self.retained.next_from(index) {
-            index = next;
-            let entry = self.messages.get(message);
-            let topic = core::str::from_utf8(entry.topic()).ok().and_then(|topic| TopicName::new(topic).ok());
-            if topic.is_some_and(|topic| matches(filter, topic)) {
-                let qos = entry.qos().min(granted);
-                self.deliver(session, message, qos, flags);
-            }
+        let wants_retained = match subscription.retain_handling {
+            RetainHandling::Always => true,
+            RetainHandling::IfNew => outcome == Subscribed::New,
+            RetainHandling::Never => false,
+        };
+        // [MQTT-4.8.2] and table of section 3.8.4 of MQTT 5: a group gets no retained messages.
+        if wants_retained && !is_shared {
+            self.begin_replay(session, handle);
         }
+        Ok(subscription.qos)
     }
 
     pub(crate) fn on_unsubscribe(&mut self, link: Handle<Link>, unsubscribe: &Unsubscribe<'_>) -> Outcome {
         let Some(session) = self.links[link].session else { return Outcome::Done };
-        if self.reserve_answer().is_err() {
-            return Outcome::NoMemory;
-        }
-        for filter in unsubscribe.filters.iter() {
-            let entry = self.sessions.get_mut(session);
-            let memory = &mut self.memory;
-            if self.tree.unsubscribe(memory, filter, session, &mut entry.subscriptions) {
-                entry.subscription_count = entry.subscription_count.saturating_sub(1);
+        let answer = self.reserve_answer().and_then(|()| {
+            // MQTT 3 answers without codes.
+            let codes = match self.links[link].version {
+                Version::V5 => unsubscribe.filters.iter().count(),
+                Version::V3_1 | Version::V3_1_1 => 0,
+            };
+            let success = ReasonCode::Success.byte();
+            self.messages.insert_filled(&mut self.memory, codes, success, Purpose::Session)
+        });
+        let Ok(answer) = answer else { return Outcome::NoMemory };
+        for (index, filter) in unsubscribe.filters.iter().enumerate() {
+            if !self.unsubscribe(session, filter) {
+                let code = ReasonCode::NoSubscriptionExisted.byte();
+                self.messages.set_payload_byte(answer, index, code);
             }
         }
         // [MQTT-3.10.4-5]: answered whether or not there was something to remove.
-        self.answer(link, Kind::UnsubAck, Some(unsubscribe.packet_id));
+        let mut unsuback = Delivery::reply(Kind::UnsubAck, Some(unsubscribe.packet_id), ReasonCode::Success);
+        unsuback.message = Some(answer);
+        self.send(link, unsuback);
         Outcome::Done
+    }
+
+    fn unsubscribe(&mut self, session: Handle<Session>, filter: TopicFilter<'_>) -> bool {
+        let entry = self.sessions.get_mut(session);
+        let removed = self.filters.unsubscribe(&mut self.memory, filter, session, &mut entry.subscriptions);
+        entry.subscription_count = entry.subscription_count.saturating_sub(u32::from(removed));
+        if removed {
+            self.note_session_change(session);
+        }
+        removed
     }
 }

@@ -41,6 +41,28 @@ const TICK_SHIFT: u32 = 16;
 pub(crate) struct Moment(u32);
 
 impl Moment {
+    /// Later than all others.
+    pub(crate) const NEVER: Moment = Moment(u32::MAX);
+
+    /// A length of time in the place of a point in time: of something that has not begun to run.
+    pub(crate) const fn interval_seconds(seconds: u32) -> Self {
+        // One below the largest, which means never.
+        Moment(if seconds == u32::MAX { u32::MAX - 1 } else { seconds })
+    }
+
+    /// The length of time that [`Moment::interval_seconds`] has stored.
+    pub(crate) const fn as_interval_seconds(self) -> u32 {
+        self.0
+    }
+
+    pub(crate) const fn ticks(self) -> u32 {
+        self.0
+    }
+
+    pub(crate) const fn from_ticks(ticks: u32) -> Self {
+        Moment(ticks)
+    }
+
     pub(crate) fn from_instant(instant: Instant) -> Self {
         Moment(u32::try_from(instant.0 >> TICK_SHIFT).unwrap_or(u32::MAX))
     }
@@ -55,6 +77,21 @@ impl Moment {
     pub(crate) fn after_millis(self, millis: u64) -> Self {
         let ticks = (millis.saturating_mul(1000) >> TICK_SHIFT).saturating_add(2);
         Moment(self.0.saturating_add(u32::try_from(ticks).unwrap_or(u32::MAX)))
+    }
+
+    /// The first moment that is certainly `seconds` later; never, if that is beyond what can be told.
+    #[must_use]
+    pub(crate) fn after_seconds(self, seconds: u32) -> Self {
+        self.after_millis(u64::from(seconds) * 1000)
+    }
+
+    /// Whole seconds until then; 0 if it has passed.
+    pub(crate) const fn seconds_from(self, now: Moment) -> u32 {
+        let micros = (self.0.saturating_sub(now.0) as u64) << TICK_SHIFT;
+        // At most 2³² ticks of less than a second each.
+        #[expect(clippy::cast_possible_truncation, reason = "fits")]
+        let seconds = (micros / 1_000_000) as u32;
+        seconds
     }
 
     /// The next moment.

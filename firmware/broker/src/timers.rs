@@ -1,10 +1,12 @@
-//! Deadlines: no timer wheel where a pass over the links will do, as long as it is made only when one is due.
+//! Deadlines: no timer wheel where a pass over the links and sessions will do, as long as it is made only when one is
+//! due.
 //!
 //! The earliest deadline is remembered as a lower bound. Traffic only moves deadlines away, so it need not touch it;
 //! what brings a deadline nearer says so with [`Core::wake_for`].
 
 use crate::event::{DisconnectReason, RefusedReason};
-use crate::link::{Link, Pause, State, Want};
+use crate::link::{Link, Pause, State};
+use crate::session::{Marks, NEVER_EXPIRES, Session};
 use crate::slab::Handle;
 use crate::state::Core;
 use crate::time::{Instant, Moment};
@@ -16,11 +18,12 @@ enum Due {
     KeepAlive,
     NotReading,
     NoMemory,
-    Flushed,
+    Left,
 }
 
 impl Core {
-    /// Closes the links whose time is up, and lets those try again that waited for memory.
+    /// Closes the links whose time is up, ends the sessions that nobody came back to, and lets those try again that
+    /// waited for memory.
     pub(crate) fn run_timers(&mut self) {
         if self.deadline.is_some_and(|deadline| deadline <= self.now) {
             self.deadline = None;
@@ -32,6 +35,19 @@ impl Core {
                     None => {}
                 }
             }
+            for index in 0..self.sessions.end() {
+                let Some(session) = self.sessions.handle_at(index) else { continue };
+                match self.next_session_due(session) {
+                    Some(moment) if moment <= self.now => {
+                        if let Some(moment) = self.run_session(session) {
+                            self.wake_by(moment);
+                        }
+                    }
+                    Some(moment) => self.wake_by(moment),
+                    None => {}
+                }
+            }
+            self.run_figures();
             self.trim();
         }
         if self.starved && self.retried_at < self.now && self.memory.take_freed() {
@@ -44,11 +60,12 @@ impl Core {
                 }
             }
         }
+        self.run_replays();
     }
 
     /// When [`crate::Broker::poll`] has something to do again.
     pub(crate) fn next_poll(&self, now: Instant) -> Option<Instant> {
-        if self.verifying.front().is_some() {
+        if self.replaying {
             return Some(now);
         }
         let retry = self.starved.then(|| self.now.next());
@@ -66,24 +83,57 @@ impl Core {
         }
     }
 
+    /// Takes note that a session has a new deadline.
+    pub(crate) fn wake_for_session(&mut self, session: Handle<Session>) {
+        if let Some(moment) = self.next_session_due(session) {
+            self.wake_by(moment);
+        }
+    }
+
+    /// When a session without a link ends.
+    pub(crate) fn session_ends_at(&self, session: Handle<Session>) -> Moment {
+        let entry = self.sessions.get(session);
+        if entry.link().is_some() || entry.is.all(Marks::ENDED) || entry.expiry_seconds == NEVER_EXPIRES {
+            return Moment::NEVER;
+        }
+        entry.left_at().after_seconds(entry.expiry_seconds)
+    }
+
+    /// When there is something to do about a session without a link.
+    pub(crate) fn next_session_due(&self, session: Handle<Session>) -> Option<Moment> {
+        if self.sessions.get(session).link().is_some() {
+            return None;
+        }
+        let flow = self.sessions.flow(session).filter(|flow| flow.will.is_some());
+        let will_at = flow.map_or(Moment::NEVER, |flow| flow.will_at);
+        Some(self.session_ends_at(session).min(will_at)).filter(|&moment| moment != Moment::NEVER)
+    }
+
     fn next_due(&self, link: Handle<Link>) -> Option<(Moment, Due)> {
         let entry = &self.links[link];
         let limits = &self.policy.limits;
         let after = |moment: Moment, millis: u32| moment.after_millis(u64::from(millis));
         match entry.state {
             State::Opened => Some((after(entry.received_at, limits.connect_timeout_ms), Due::NoConnect)),
-            State::Refusing => Some((after(entry.received_at, limits.flush_timeout_ms), Due::Flushed)),
+            State::Leaving => Some((after(entry.received_at, limits.flush_timeout_ms), Due::Left)),
             State::Verifying | State::Closed => None,
             State::Connected => {
                 // [MQTT-3.1.2-24]
                 let keep_alive_ms = u32::from(entry.keep_alive_seconds) * 1500;
-                let send_timeout_ms = if keep_alive_ms == 0 { limits.send_timeout_ms } else { keep_alive_ms };
+                // Whoever promises to be heard of often is found to be gone as soon.
+                let send_timeout_ms = match keep_alive_ms {
+                    0 => limits.send_timeout_ms,
+                    _ => limits.send_timeout_ms.min(keep_alive_ms),
+                };
                 let silent = (keep_alive_ms != 0 && entry.pause.is_none())
                     .then(|| (after(entry.received_at, keep_alive_ms), Due::KeepAlive));
                 let stuck = (!entry.wire.is_empty())
                     .then(|| (after(entry.taken_at, send_timeout_ms), Due::NotReading));
-                let stalled =
-                    entry.stalled_at.map(|since| (after(since, limits.stall_timeout_ms), Due::NoMemory));
+                let stalled = self
+                    .links
+                    .extra(link)
+                    .and_then(|extra| extra.stalled_at)
+                    .map(|since| (after(since, limits.stall_timeout_ms), Due::NoMemory));
                 [silent, stuck, stalled].into_iter().flatten().min_by_key(|(moment, _)| *moment)
             }
         }
@@ -95,10 +145,7 @@ impl Core {
             Due::KeepAlive => self.disconnect(link, DisconnectReason::KeepAlive),
             Due::NotReading => self.disconnect(link, DisconnectReason::NotReading),
             Due::NoMemory => self.disconnect(link, DisconnectReason::OutOfMemory),
-            Due::Flushed => {
-                self.links[link].state = State::Closed;
-                self.want(link, Want::Close);
-            }
+            Due::Left => self.close_link(link),
         }
     }
 }

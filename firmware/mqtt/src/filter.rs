@@ -2,7 +2,11 @@
 
 use crate::{Sink, TopicError, TopicName, text::put_counted};
 
-/// What a subscription asks for: levels, `+` for any one level, and at the end `#` for any number of them.
+/// The first level of the filter of a shared subscription.
+const SHARE: &str = "$share";
+
+/// What a subscription asks for: levels, `+` for any one level, and at the end `#` for any number of them. In front of
+/// them may stand `$share/` and the name of a group, among whose members the messages are divided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TopicFilter<'a>(&'a str);
 
@@ -14,6 +18,13 @@ impl<'a> TopicFilter<'a> {
         }
         if filter.len() > usize::from(u16::MAX) {
             return Err(TopicError::TooLong);
+        }
+        if is_shared(filter) {
+            let (group, inner) = split_share(filter).ok_or(TopicError::Share)?;
+            // A group within a group would have no meaning.
+            if group.is_empty() || group.contains(['+', '#']) || inner.is_empty() || is_shared(inner) {
+                return Err(TopicError::Share);
+            }
         }
         let mut levels = filter.split('/');
         while let Some(level) = levels.next() {
@@ -39,6 +50,12 @@ impl<'a> TopicFilter<'a> {
         self.0
     }
 
+    /// Of a shared subscription, the group and the filter that its topics match (section 4.8.2).
+    #[inline]
+    pub fn share(self) -> Option<(&'a str, TopicFilter<'a>)> {
+        split_share(self.0).map(|(group, inner)| (group, TopicFilter(inner)))
+    }
+
     /// The levels between the separators, wildcards included.
     pub fn levels(self) -> impl DoubleEndedIterator<Item = &'a str> {
         self.0.split('/')
@@ -58,10 +75,22 @@ impl<'a> TopicFilter<'a> {
     }
 }
 
+fn is_shared(filter: &str) -> bool {
+    filter.strip_prefix(SHARE).is_some_and(|behind| behind.is_empty() || behind.starts_with('/'))
+}
+
+/// Takes `$share/group/filter` apart.
+#[inline]
+fn split_share(filter: &str) -> Option<(&str, &str)> {
+    filter.strip_prefix(SHARE)?.strip_prefix('/')?.split_once('/')
+}
+
 /// Whether a message on `topic` belongs to a subscription with `filter`.
 ///
-/// The definition, level by level; a broker that has many subscriptions uses an index and is tested against this.
+/// The definition, level by level; a broker that has many subscriptions uses an index and is tested against this. Of a
+/// shared subscription the filter behind the group counts.
 pub fn matches(filter: TopicFilter<'_>, topic: TopicName<'_>) -> bool {
+    let filter = filter.share().map_or(filter, |(_, inner)| inner);
     // [MQTT-4.7.2-1]: topics of the server are not found by filters that begin with a wildcard.
     if topic.as_str().starts_with('$') && filter.as_str().starts_with(['+', '#']) {
         return false;
@@ -152,5 +181,47 @@ mod tests {
     fn mqtt_4_7_3_filters_are_neither_empty_nor_contain_null() {
         assert_eq!(TopicFilter::new(""), Err(TopicError::Empty));
         assert_eq!(TopicFilter::new("a/\0"), Err(TopicError::Nul));
+    }
+    #[test]
+    fn a_shared_subscription_has_a_group_and_a_filter() {
+        let filter = TopicFilter::new("$share/consumer1//finance/#").unwrap();
+        let (group, inner) = filter.share().unwrap();
+        assert_eq!((group, inner.as_str()), ("consumer1", "/finance/#"));
+        assert_eq!(inner.share(), None);
+        for plain in ["a", "$shared/g/a", "$sharea", "x/$share/g/a", "$Share/g", "/$share/g/a"] {
+            assert_eq!(TopicFilter::new(plain).unwrap().share(), None, "{plain}");
+        }
+    }
+
+    #[test]
+    fn mqtt_4_8_2_1_and_2_a_group_has_a_name_and_a_filter_behind_it() {
+        for filter in [
+            "$share",
+            "$share/",
+            "$share//",
+            "$share//a",
+            "$share/g",
+            "$share/g/",
+            "$share/+/a",
+            "$share/g#/a",
+        ] {
+            assert_eq!(TopicFilter::new(filter), Err(TopicError::Share), "{filter}");
+        }
+        for filter in ["$share/g/$share", "$share/g/$share/h", "$share/g/$share/h/a"] {
+            assert_eq!(TopicFilter::new(filter), Err(TopicError::Share), "{filter}");
+        }
+        for filter in ["$share/g/#/a", "$share/g/a+", "$share/g/a#"] {
+            assert_eq!(TopicFilter::new(filter), Err(TopicError::WildcardPlace), "{filter}");
+        }
+        assert_eq!(TopicFilter::new("$share/g\0/a"), Err(TopicError::Nul));
+    }
+
+    #[test]
+    fn a_shared_subscription_matches_as_its_filter_does() {
+        assert!(check("$share/g/sport/#", "sport/tennis"));
+        assert!(!check("$share/g/sport/#", "$share/g/sport/tennis"));
+        // [MQTT-4.7.2-1] holds for the filter behind the group.
+        assert!(!check("$share/g/#", "$SYS/uptime"));
+        assert!(check("$share/g/$SYS/#", "$SYS/uptime"));
     }
 }

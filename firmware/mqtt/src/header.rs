@@ -3,13 +3,17 @@
 //! Decoding is incremental. Given whatever has arrived, the answer is the header, the wish for more bytes, or an error,
 //! and the error comes with the first byte that makes it certain: a reserved type or flag does not wait for a length.
 
-use crate::{DecodeError, EncodeError, Sink};
+use crate::variable::{MAX_VARIABLE_INTEGER, variable_integer, variable_integer_bytes};
+use crate::{DecodeError, EncodeError, Sink, Version};
 
 /// The largest body a remaining length can announce (section 2.2.3).
-pub const MAX_REMAINING_LENGTH: u32 = 268_435_455;
+pub const MAX_REMAINING_LENGTH: u32 = MAX_VARIABLE_INTEGER;
 
 /// The longest fixed header: a byte of type and flags and four of length.
 pub const MAX_HEADER_BYTES: usize = 5;
+
+/// The flag of a packet that has been sent before.
+pub(crate) const DUP: u8 = 0b1000;
 
 /// The kinds of control packet (table 2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,10 +34,13 @@ pub enum PacketType {
     PingReq = 12,
     PingResp = 13,
     Disconnect = 14,
+    /// Only in MQTT 5.0.
+    Auth = 15,
 }
 
 impl PacketType {
-    const fn from_bits(bits: u8) -> Result<Self, DecodeError> {
+    #[inline]
+    const fn from_bits(bits: u8, version: Version) -> Result<Self, DecodeError> {
         Ok(match bits {
             1 => PacketType::Connect,
             2 => PacketType::ConnAck,
@@ -49,6 +56,7 @@ impl PacketType {
             12 => PacketType::PingReq,
             13 => PacketType::PingResp,
             14 => PacketType::Disconnect,
+            15 if version.has_properties() => PacketType::Auth,
             _ => return Err(DecodeError::PacketType(bits)),
         })
     }
@@ -59,6 +67,15 @@ impl PacketType {
             PacketType::PubRel | PacketType::Subscribe | PacketType::Unsubscribe => 0b0010,
             _ => 0,
         }
+    }
+
+    /// Whether the flags may stand in this packet. MQTT 3.1 sets DUP in the repetition of a packet that is answered.
+    #[inline]
+    const fn permits(self, flags: u8, version: Version) -> bool {
+        let fixed = self.fixed_flags();
+        matches!(self, PacketType::Publish)
+            || flags == fixed
+            || matches!(version, Version::V3_1) && fixed != 0 && flags == fixed | DUP
     }
 }
 
@@ -106,13 +123,14 @@ impl FixedHeader {
         }
     }
 
-    /// Reads a header from the beginning of a stream, as far as it has arrived.
+    /// Reads a header from the beginning of a stream, as far as it has arrived, in the version that the connection
+    /// speaks. Before CONNECT has told it, any will do: the header of a CONNECT is the same in all.
     #[inline]
-    pub fn decode(stream: &[u8]) -> Result<HeaderProgress, DecodeError> {
+    pub fn decode(stream: &[u8], version: Version) -> Result<HeaderProgress, DecodeError> {
         let Some((&first, length)) = stream.split_first() else { return Ok(HeaderProgress::NeedMore) };
-        let packet_type = PacketType::from_bits(first >> 4)?;
+        let packet_type = PacketType::from_bits(first >> 4, version)?;
         let flags = first & 0x0F;
-        if packet_type != PacketType::Publish && flags != packet_type.fixed_flags() {
+        if !packet_type.permits(flags, version) {
             return Err(DecodeError::Flags { packet_type, flags });
         }
         let mut remaining_length = 0;
@@ -138,34 +156,17 @@ impl FixedHeader {
     /// Writes the header.
     #[inline]
     pub fn encode(&self, sink: &mut impl Sink) {
-        let mut bytes = [0; MAX_HEADER_BYTES];
-        let mut rest = self.remaining_length;
-        let mut used = 0;
-        for (index, byte) in bytes.iter_mut().enumerate() {
-            used = index + 1;
-            if index == 0 {
-                *byte = ((self.packet_type as u8) << 4) | (self.flags & 0x0F);
-                continue;
-            }
-            *byte = rest.to_le_bytes()[0] & 0x7F;
-            rest >>= 7;
-            if rest == 0 {
-                break;
-            }
-            *byte |= 0x80;
-        }
-        sink.put(bytes.get(..used).unwrap_or(&bytes));
+        let first = ((self.packet_type as u8) << 4) | (self.flags & 0x0F);
+        let ([second, third, fourth, fifth], used) = variable_integer(self.remaining_length);
+        let bytes = [first, second, third, fourth, fifth];
+        sink.put(bytes.get(..=used).unwrap_or(&bytes));
     }
 }
 
 /// How many bytes a remaining length takes on the wire, 1 to 4.
+#[inline]
 pub const fn remaining_length_bytes(remaining_length: u32) -> usize {
-    match remaining_length {
-        0..0x80 => 1,
-        0x80..0x4000 => 2,
-        0x4000..0x20_0000 => 3,
-        _ => 4,
-    }
+    variable_integer_bytes(remaining_length)
 }
 
 #[cfg(test)]
@@ -174,10 +175,14 @@ mod tests {
     use crate::Window;
 
     fn complete(bytes: &[u8]) -> (FixedHeader, usize) {
-        match FixedHeader::decode(bytes).unwrap() {
+        match decode(bytes).unwrap() {
             HeaderProgress::Complete { header, header_bytes } => (header, header_bytes),
             HeaderProgress::NeedMore => panic!("header incomplete"),
         }
+    }
+
+    fn decode(bytes: &[u8]) -> Result<HeaderProgress, DecodeError> {
+        FixedHeader::decode(bytes, Version::V3_1_1)
     }
 
     #[test]
@@ -202,31 +207,53 @@ mod tests {
             assert_eq!(remaining_length_bytes(remaining_length), bytes.len());
             assert_eq!(complete(&buffer[..written]), (header, written));
             for end in 0..written {
-                assert_eq!(FixedHeader::decode(&buffer[..end]), Ok(HeaderProgress::NeedMore));
+                assert_eq!(decode(&buffer[..end]), Ok(HeaderProgress::NeedMore));
             }
         }
     }
 
     #[test]
     fn a_fifth_length_byte_is_malformed_as_soon_as_the_fourth_announces_it() {
-        assert_eq!(FixedHeader::decode(&[0x30, 0xFF, 0xFF, 0xFF]), Ok(HeaderProgress::NeedMore));
-        assert_eq!(FixedHeader::decode(&[0x30, 0xFF, 0xFF, 0xFF, 0xFF]), Err(DecodeError::RemainingLength));
-        assert_eq!(
-            FixedHeader::decode(&[0x30, 0x80, 0x80, 0x80, 0x80, 0x01]),
-            Err(DecodeError::RemainingLength)
-        );
+        assert_eq!(decode(&[0x30, 0xFF, 0xFF, 0xFF]), Ok(HeaderProgress::NeedMore));
+        assert_eq!(decode(&[0x30, 0xFF, 0xFF, 0xFF, 0xFF]), Err(DecodeError::RemainingLength));
+        assert_eq!(decode(&[0x30, 0x80, 0x80, 0x80, 0x80, 0x01]), Err(DecodeError::RemainingLength));
     }
 
     #[test]
     fn mqtt_2_2_2_2_reserved_types_and_flags_are_refused_with_the_first_byte() {
-        assert_eq!(FixedHeader::decode(&[0x00]), Err(DecodeError::PacketType(0)));
-        assert_eq!(FixedHeader::decode(&[0xF0]), Err(DecodeError::PacketType(15)));
-        for packet_type in 1..=14u8 {
-            for flags in 0..16 {
-                let fixed = PacketType::from_bits(packet_type).unwrap();
-                let allowed = fixed == PacketType::Publish || flags == fixed.fixed_flags();
-                assert_eq!(FixedHeader::decode(&[packet_type << 4 | flags]).is_ok(), allowed);
+        assert_eq!(decode(&[0x00]), Err(DecodeError::PacketType(0)));
+        assert_eq!(decode(&[0xF0]), Err(DecodeError::PacketType(15)));
+        assert_eq!(FixedHeader::decode(&[0x00], Version::V5), Err(DecodeError::PacketType(0)));
+        for version in [Version::V3_1_1, Version::V5] {
+            for packet_type in 1..=14u8 {
+                for flags in 0..16 {
+                    let fixed = PacketType::from_bits(packet_type, version).unwrap();
+                    let allowed = fixed == PacketType::Publish || flags == fixed.fixed_flags();
+                    let header = FixedHeader::decode(&[packet_type << 4 | flags], version);
+                    assert_eq!(header.is_ok(), allowed);
+                }
             }
+        }
+    }
+
+    #[test]
+    fn auth_exists_in_mqtt_5_only() {
+        assert!(FixedHeader::decode(&[0xF0, 0], Version::V5).is_ok());
+        let flags = DecodeError::Flags { packet_type: PacketType::Auth, flags: 2 };
+        assert_eq!(FixedHeader::decode(&[0xF2, 0], Version::V5), Err(flags));
+        assert_eq!(FixedHeader::decode(&[0xF0, 0], Version::V3_1), Err(DecodeError::PacketType(15)));
+    }
+
+    #[test]
+    fn in_mqtt_3_1_a_repeated_request_has_dup() {
+        for first in [0x6A, 0x8A, 0xAA] {
+            assert!(FixedHeader::decode(&[first, 2], Version::V3_1).is_ok());
+            assert!(FixedHeader::decode(&[first & !DUP, 2], Version::V3_1).is_ok());
+            assert!(FixedHeader::decode(&[first, 2], Version::V3_1_1).is_err());
+            assert!(FixedHeader::decode(&[first, 2], Version::V5).is_err());
+        }
+        for first in [0x18, 0x48, 0x58, 0x78, 0xC8, 0xE8, 0x88] {
+            assert!(FixedHeader::decode(&[first, 2], Version::V3_1).is_err());
         }
     }
 

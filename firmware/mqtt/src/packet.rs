@@ -1,8 +1,8 @@
 //! Any control packet.
 
 use crate::{
-    Ack, AckKind, ConnAck, Connect, DecodeError, Empty, EncodeError, FixedHeader, PacketType, Publish, Sink,
-    SubAck, Subscribe, Unsubscribe, Version,
+    Ack, AckKind, Auth, ConnAck, Connect, DecodeError, Disconnect, EncodeError, FixedHeader, PacketType,
+    PingReq, PingResp, Publish, Sink, SubAck, Subscribe, UnsubAck, Unsubscribe, Version,
 };
 
 /// A control packet, checked as far as one packet alone can be.
@@ -10,13 +10,17 @@ use crate::{
 #[expect(missing_docs, reason = "each variant is documented at its type")]
 pub enum Packet<'a> {
     Connect(Connect<'a>),
-    ConnAck(ConnAck),
+    ConnAck(ConnAck<'a>),
     Publish(Publish<'a>),
-    Ack(Ack),
+    Ack(Ack<'a>),
     Subscribe(Subscribe<'a>),
     SubAck(SubAck<'a>),
     Unsubscribe(Unsubscribe<'a>),
-    Empty(Empty),
+    UnsubAck(UnsubAck<'a>),
+    PingReq(PingReq),
+    PingResp(PingResp),
+    Disconnect(Disconnect<'a>),
+    Auth(Auth<'a>),
 }
 
 impl<'a> Packet<'a> {
@@ -25,37 +29,56 @@ impl<'a> Packet<'a> {
     /// CONNECT announces its version itself.
     #[inline]
     pub fn decode(header: FixedHeader, body: &'a [u8], version: Version) -> Result<Self, DecodeError> {
-        let Version::V3_1_1 = version;
         Ok(match header.packet_type {
-            PacketType::Publish => Packet::Publish(Publish::decode(header.flags, body)?),
+            PacketType::Publish => Packet::Publish(Publish::decode(header.flags, body, version)?),
             PacketType::Connect => Packet::Connect(Connect::decode(body)?),
-            PacketType::ConnAck => Packet::ConnAck(ConnAck::decode(body)?),
-            PacketType::PubAck => Packet::Ack(Ack::decode(AckKind::PubAck, body)?),
-            PacketType::PubRec => Packet::Ack(Ack::decode(AckKind::PubRec, body)?),
-            PacketType::PubRel => Packet::Ack(Ack::decode(AckKind::PubRel, body)?),
-            PacketType::PubComp => Packet::Ack(Ack::decode(AckKind::PubComp, body)?),
-            PacketType::Subscribe => Packet::Subscribe(Subscribe::decode(body)?),
-            PacketType::SubAck => Packet::SubAck(SubAck::decode(body)?),
-            PacketType::Unsubscribe => Packet::Unsubscribe(Unsubscribe::decode(body)?),
-            PacketType::UnsubAck => Packet::Ack(Ack::decode(AckKind::UnsubAck, body)?),
-            PacketType::PingReq => Packet::Empty(Empty::PingReq.decode(body)?),
-            PacketType::PingResp => Packet::Empty(Empty::PingResp.decode(body)?),
-            PacketType::Disconnect => Packet::Empty(Empty::Disconnect.decode(body)?),
+            PacketType::ConnAck => Packet::ConnAck(ConnAck::decode(body, version)?),
+            PacketType::PubAck => Packet::Ack(Ack::decode(AckKind::PubAck, body, version)?),
+            PacketType::PubRec => Packet::Ack(Ack::decode(AckKind::PubRec, body, version)?),
+            PacketType::PubRel => Packet::Ack(Ack::decode(AckKind::PubRel, body, version)?),
+            PacketType::PubComp => Packet::Ack(Ack::decode(AckKind::PubComp, body, version)?),
+            PacketType::Subscribe => Packet::Subscribe(Subscribe::decode(body, version)?),
+            PacketType::SubAck => Packet::SubAck(SubAck::decode(body, version)?),
+            PacketType::Unsubscribe => Packet::Unsubscribe(Unsubscribe::decode(body, version)?),
+            PacketType::UnsubAck => Packet::UnsubAck(UnsubAck::decode(body, version)?),
+            PacketType::PingReq => Packet::PingReq(PingReq::decode(body)?),
+            PacketType::PingResp => Packet::PingResp(PingResp::decode(body)?),
+            PacketType::Disconnect => Packet::Disconnect(Disconnect::decode(body, version)?),
+            PacketType::Auth if version.has_properties() => Packet::Auth(Auth::decode(body)?),
+            PacketType::Auth => return Err(DecodeError::PacketType(PacketType::Auth as u8)),
         })
     }
 
     /// Writes the packet in the version that the connection speaks.
+    ///
+    /// CONNECT is written in the version that it announces; AUTH exists in MQTT 5.0 only, and is written as there.
     pub fn encode(&self, version: Version, sink: &mut impl Sink) -> Result<(), EncodeError> {
-        let Version::V3_1_1 = version;
         match self {
             Packet::Connect(connect) => connect.encode(sink),
-            Packet::ConnAck(connack) => connack.encode(sink),
-            Packet::Publish(publish) => publish.encode(sink),
-            Packet::Ack(ack) => ack.encode(sink),
-            Packet::Subscribe(subscribe) => subscribe.encode(sink),
-            Packet::SubAck(suback) => suback.encode(sink),
-            Packet::Unsubscribe(unsubscribe) => unsubscribe.encode(sink),
-            Packet::Empty(empty) => empty.encode(sink),
+            Packet::ConnAck(connack) => connack.encode(version, sink),
+            Packet::Publish(publish) => publish.encode(version, sink),
+            Packet::Ack(ack) => ack.encode(version, sink),
+            Packet::Subscribe(subscribe) => subscribe.encode(version, sink),
+            Packet::SubAck(suback) => suback.encode(version, sink),
+            Packet::Unsubscribe(unsubscribe) => unsubscribe.encode(version, sink),
+            Packet::UnsubAck(unsuback) => unsuback.encode(version, sink),
+            Packet::PingReq(pingreq) => pingreq.encode(sink),
+            Packet::PingResp(pingresp) => pingresp.encode(sink),
+            Packet::Disconnect(disconnect) => disconnect.encode(version, sink),
+            Packet::Auth(auth) => auth.encode(sink),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_no_auth_before_mqtt_5() {
+        let header = FixedHeader { packet_type: PacketType::Auth, flags: 0, remaining_length: 0 };
+        assert!(Packet::decode(header, &[], Version::V5).is_ok());
+        assert_eq!(Packet::decode(header, &[], Version::V3_1_1), Err(DecodeError::PacketType(15)));
+        assert_eq!(Packet::decode(header, &[], Version::V3_1), Err(DecodeError::PacketType(15)));
     }
 }

@@ -23,6 +23,9 @@ pub enum TopicError {
     /// `#` that is not the last level, or a wildcard that shares its level \[MQTT-4.7.1-2, MQTT-4.7.1-3\].
     #[error("wildcard at a place where none is allowed")]
     WildcardPlace,
+    /// `$share` without a group and a filter behind it \[MQTT-4.8.2-1, MQTT-4.8.2-2\].
+    #[error("shared subscription is not $share/GROUP/FILTER")]
+    Share,
 }
 
 impl From<TextError> for TopicError {
@@ -48,12 +51,11 @@ impl<'a> TopicName<'a> {
         if name.len() > usize::from(u16::MAX) {
             return Err(TopicError::TooLong);
         }
-        for byte in name.bytes() {
-            match byte {
-                0 => return Err(TopicError::Nul),
-                b'+' | b'#' => return Err(TopicError::WildcardInName),
-                _ => {}
-            }
+        // Without a way out of the loop the compiler compares many bytes at once.
+        let is_forbidden = |byte: u8| matches!(byte, 0 | b'+' | b'#');
+        if name.bytes().fold(false, |found, byte| found | is_forbidden(byte)) {
+            let first = name.bytes().find(|byte| is_forbidden(*byte));
+            return Err(if first == Some(0) { TopicError::Nul } else { TopicError::WildcardInName });
         }
         Ok(TopicName(name))
     }

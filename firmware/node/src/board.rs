@@ -51,7 +51,7 @@ pub struct Identity {
 pub struct Regions {
     /// Settings and users.
     pub settings: Range<u32>,
-    /// Retained messages that survive a power cut.
+    /// Retained messages and sessions that survive a power cut.
     pub retained: Range<u32>,
 }
 

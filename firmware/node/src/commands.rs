@@ -29,6 +29,7 @@ impl<B: Board> Node<B> {
             Command::Set { key, value } => self.change(|draft| draft.set(key, value)),
             Command::Unset { key } => self.change(|draft| draft.unset(key)),
             Command::UserDel { name } => self.change(|draft| draft.remove_user(name)),
+            Command::UserRights { name, rights } => self.change(|draft| draft.set_user_rights(name, rights)),
             Command::UserSet { name, password } => {
                 if let Err(error) = check_name(name) {
                     return Some(refuse(&error));
@@ -43,7 +44,14 @@ impl<B: Board> Node<B> {
             }
             Command::UserList => {
                 let users = self.view().users().iter();
-                Answer::rows(users.map(|user| Fields::new().with("name", user.name())).collect())
+                let rights = |user: &str| self.view().user_rights(user).as_str();
+                Answer::rows(
+                    users
+                        .map(|user| {
+                            Fields::new().with("name", user.name()).with("rights", rights(user.name()))
+                        })
+                        .collect(),
+                )
             }
             Command::Check => match self.view().check() {
                 Ok(()) => Answer::ok(),
@@ -170,6 +178,7 @@ impl<B: Board> Node<B> {
             self.hello().to_fields().with("uptime_s", self.now.as_micros() / 1_000_000),
             Fields::new()
                 .with("clients", statistics.clients)
+                .with("clients_maximum", statistics.clients_maximum)
                 .with("sessions", statistics.sessions)
                 .with("subscriptions", statistics.subscriptions)
                 .with("retained", statistics.retained)
@@ -183,7 +192,13 @@ impl<B: Board> Node<B> {
                 .with("dropped_slow_reader", drops.slow_reader)
                 .with("dropped_queue_full", drops.queue_full)
                 .with("dropped_out_of_memory", drops.out_of_memory)
-                .with("retained_not_kept", drops.retained_not_kept),
+                .with("dropped_link_closed", drops.link_closed)
+                .with("dropped_too_large", drops.too_large)
+                .with("dropped_expired", drops.expired)
+                .with("dropped_not_authorized", drops.not_authorized),
+            Fields::new()
+                .with("retained_not_kept", drops.retained_not_kept)
+                .with("sessions_not_stored", drops.sessions_not_stored),
             Fields::new()
                 .with("broker_memory_bytes", statistics.memory_used_bytes)
                 .with("broker_memory_peak_bytes", statistics.memory_peak_bytes)

@@ -23,6 +23,7 @@ mod limits;
 mod node;
 mod output;
 mod report;
+mod rights;
 mod storage;
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,39 @@
 //! Capacities of the node. Nothing else in this crate holds a magic number.
 
-/// PBKDF2 iterations computed in one turn of `poll`: about 8 ms at 120 MHz (estimated at 2 × 7,500 cycles an
-/// iteration), so that a log-in never holds up delivery for longer than that.
+/// PBKDF2 iterations computed in one turn of `poll`: about 8 ms at 120 MHz, so that a log-in never holds up delivery
+/// for longer than that. An iteration is 11,000 instructions in Thumb state and 6,000 in ARM state (counted by QEMU's
+/// `-icount` for ARMv5TE); at 1.36 cycles each in memory without wait states that is 15,000 and 8,200 cycles.
 pub(crate) const HASH_ITERATIONS_PER_TURN: u32 = 64;
+
+/// Failures in a row from one address as one user that have no consequence; the next one begins the pauses.
+pub(crate) const BACK_OFF_FREE_FAILURES: u8 = 3;
+
+/// The longest pause after a failure, in seconds. Pauses double from one second.
+pub(crate) const BACK_OFF_LONGEST_S: u64 = 60;
+
+/// Pairs of address and user whose failures are counted; 24 bytes each.
+pub(crate) const BACK_OFF_PAIRS: usize = 16;
+
+/// A pair that has not failed for so long begins anew, in milliseconds.
+pub(crate) const BACK_OFF_FORGET_MS: u64 = 10 * 60 * 1000;
+
+/// Names with passwords that have not proved right and are remembered: while they wait, so that each counts once, and
+/// when they are wrong, so that trying one again costs nothing. More than the clients a chip has places for; 40 bytes each.
+pub(crate) const GUESSES_REMEMBERED: usize = 64;
+
+/// How long they are remembered, in milliseconds.
+pub(crate) const GUESS_REMEMBERED_MS: u64 = 10 * 60 * 1000;
+
+/// Pairs of address and user that are remembered because they got in; 8 bytes each. As many as a chip has places for
+/// clients, and some that have changed their address.
+pub(crate) const TRUSTED_PAIRS: usize = 64;
+
+/// Wrong guesses at the password of a user who has been let in before that may be compared with the remembered one
+/// before a derivation is done for any of them. Enough for a house that has several devices with a typo.
+pub(crate) const GUESSES_IN_ADVANCE: u8 = 8;
+
+/// Longest password that is looked at in full, in bytes. A longer one is wrong.
+pub(crate) const PASSWORD_LOOKED_AT_BYTES: usize = 1024;
 
 /// Bytes of log lines that may wait for a slow UART; further lines are dropped and counted.
 pub(crate) const CONSOLE_LOG_BYTES: usize = 2048;
@@ -21,16 +52,15 @@ pub(crate) const REFUSED_KEPT: usize = 8;
 /// Longest item of flash storage; an item has to fit a page together with its key and headers.
 pub(crate) const FLASH_ITEM_BYTES: usize = 4096 - 64;
 
-/// Least time between two writes to flash on behalf of retained messages, in microseconds. An erase may stall a
-/// chip for up to 100 ms; one in ten leaves nine tenths of the time to clients.
-pub(crate) const RETAINED_WRITE_INTERVAL_US: u64 = 200_000;
+/// Least time between two writes to flash on behalf of retained messages and sessions, in microseconds. An erase may
+/// stall a chip for up to 100 ms; one in ten leaves nine tenths of the time to clients.
+pub(crate) const JOURNAL_WRITE_INTERVAL_US: u64 = 200_000;
 
-/// Time without writes after the region was full, in microseconds: finding no room costs erasures too.
-pub(crate) const RETAINED_FULL_PAUSE_US: u64 = 60_000_000;
+/// Time without writes after one has failed, in microseconds: finding no room costs erasures too.
+pub(crate) const JOURNAL_FAILED_PAUSE_US: u64 = 60_000_000;
 
 /// Changes looked at in one turn when most of them are not to be kept in flash.
 pub(crate) const CHANGES_PER_TURN: usize = 32;
 
-/// Stored retained messages noted for removal after the settings have ceased to name them; the others' turn comes at the
-/// next boot.
-pub(crate) const RETAINED_UNWANTED_KEPT: usize = 64;
+/// Stored items noted for removal, 16 bytes each. For the others the region is searched again.
+pub(crate) const UNWANTED_ITEMS_KEPT: usize = 64;

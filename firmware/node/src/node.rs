@@ -9,8 +9,9 @@ use obkmq_config::settings::{self, LogLevel, SettingError, Settings};
 
 use crate::board::{Action, Board, Identity, Regions};
 use crate::console::Console;
-use crate::journal::{Journal, Step};
+use crate::journal::{Journal, NotStored, Step};
 use crate::report::{self, Refused};
+use crate::rights::rights_of;
 use crate::storage::{Loaded, SettingsStore, StorageError};
 use crate::verifier::Accounts;
 
@@ -57,7 +58,7 @@ impl<B: Board> Node<B> {
         let accounts = Accounts::new(key, PasswordHash::decoy(decoy_salt, decoy_hash));
         let settings_store = SettingsStore::new(regions.settings);
         let loaded = settings_store.load(board.flash());
-        let policy = Policy { anonymous: Anonymous::Never, limits: identity.limits };
+        let policy = Policy { anonymous: Anonymous::Never, limits: identity.limits, ..Policy::default() };
         let mut node = Self {
             board,
             identity,
@@ -105,7 +106,14 @@ impl<B: Board> Node<B> {
                 Settings::default()
             }
         };
-        let restored = self.journal.restore(&mut self.broker, self.board.flash(), &settings, self.now);
+        let mut restored = self.journal.restore(&mut self.broker, self.board.flash(), &settings, self.now);
+        self.settings = settings.clone();
+        self.apply(settings);
+        if let Ok(report) = &mut restored
+            && let Err(error) = self.journal.restore_sessions(&mut self.broker, self.board.flash(), report)
+        {
+            self.log(LogLevel::Error, format_args!("stored sessions cannot be read: {error}"));
+        }
         match restored {
             Ok(report) if report.erased => self.log(
                 LogLevel::Error,
@@ -115,12 +123,12 @@ impl<B: Board> Node<B> {
             ),
             Ok(report) if report.unreadable > 0 => self.log(
                 LogLevel::Error,
-                format_args!("{} stored retained messages cannot be read", report.unreadable),
+                format_args!("{} stored retained messages or sessions cannot be read", report.unreadable),
             ),
             Ok(report) if report.not_kept > 0 => {
                 self.log(
                     LogLevel::Warn,
-                    format_args!("{} retained messages found no memory", report.not_kept),
+                    format_args!("{} retained messages or sessions found no memory", report.not_kept),
                 );
             }
             Ok(_) => {}
@@ -128,8 +136,6 @@ impl<B: Board> Node<B> {
                 self.log(LogLevel::Error, format_args!("retained messages cannot be read: {error}"))
             }
         }
-        self.settings = settings.clone();
-        self.apply(settings);
         if self.locked {
             self.actions.clear();
             self.actions.push_back(Action::StopListening);
@@ -139,8 +145,15 @@ impl<B: Board> Node<B> {
     /// Puts settings to use, at once and whole.
     pub(crate) fn apply(&mut self, settings: Settings) {
         self.log_level = settings.log_level();
-        for user in self.broker.verifier_mut().update(&settings) {
+        let revoked = self.broker.verifier_mut().update(&settings);
+        // Before anything else happens: what a number stands for may have changed.
+        self.broker.set_rights(rights_of(&settings, self.broker.verifier()));
+        for &user in &revoked {
             self.broker.revoke(self.now, user);
+        }
+        if !revoked.is_empty() {
+            // Their sessions must not be somebody else's after a restart.
+            self.broker.tell_sessions_again();
         }
         let mut limits = self.identity.limits;
         limits.max_links = limits.max_links.min(settings.max_clients().into());
@@ -155,9 +168,9 @@ impl<B: Board> Node<B> {
             settings::Anonymous::Loopback => Anonymous::Loopback,
             settings::Anonymous::Always => Anonymous::Always,
         };
-        self.broker.set_policy(Policy { anonymous, limits });
+        self.broker.set_policy(Policy { anonymous, limits, ..Policy::default() });
         if !self.settings.retain_persist().eq(settings.retain_persist())
-            && let Err(error) = self.journal.sweep(self.board.flash(), &settings)
+            && let Err(error) = self.journal.sweep(&mut self.broker, self.board.flash(), &settings)
         {
             self.log(LogLevel::Error, format_args!("retained messages cannot be read: {error}"));
         }
@@ -193,7 +206,6 @@ impl<B: Board> Node<B> {
     /// Bytes of a link; how many were taken. Fewer than given pauses the link: keep the rest until [`Want::Read`].
     pub fn receive(&mut self, now: Instant, link: LinkId, bytes: &[u8]) -> usize {
         self.now = now;
-        self.journal.note_traffic();
         self.broker.receive(now, link, bytes)
     }
 
@@ -211,7 +223,6 @@ impl<B: Board> Node<B> {
     /// The transport connection is gone.
     pub fn closed(&mut self, now: Instant, link: LinkId) {
         self.now = now;
-        self.journal.note_traffic();
         self.broker.closed(now, link);
     }
 
@@ -249,10 +260,16 @@ impl<B: Board> Node<B> {
     pub fn poll(&mut self, now: Instant) -> Option<Instant> {
         self.now = now;
         let broker = self.broker.poll(now);
+        self.journal.note_traffic();
         let console = self.poll_console();
         let journal = self.poll_journal();
         self.report_events();
         [broker, console, journal].into_iter().flatten().min()
+    }
+
+    /// Takes note of how long the board's last turn took, in microseconds; its owner sees the longest.
+    pub fn note_turn(&mut self, micros: u32) {
+        self.broker.note_turn(micros);
     }
 
     /// Stores at once what waits to be stored: before a reset or the end of the process. It gives up where the next
@@ -262,9 +279,9 @@ impl<B: Board> Node<B> {
             match self.journal.store_next(&mut self.broker, self.board.flash(), &self.settings) {
                 Step::Idle => return,
                 Step::Skipped | Step::Attempted(Ok(())) => {}
-                Step::Attempted(Err(error)) => {
-                    self.log_not_stored(error);
-                    if error != StorageError::TooBig {
+                Step::Attempted(Err(failure)) => {
+                    self.log_not_stored(failure);
+                    if failure.error != StorageError::TooBig {
                         return;
                     }
                 }
@@ -272,8 +289,8 @@ impl<B: Board> Node<B> {
         }
     }
 
-    fn log_not_stored(&mut self, error: StorageError) {
-        self.log(LogLevel::Error, format_args!("a retained message could not be stored: {error}"));
+    fn log_not_stored(&mut self, failure: NotStored) {
+        self.log(LogLevel::Error, format_args!("{failure}"));
     }
 
     fn poll_journal(&mut self) -> Option<Instant> {
@@ -284,8 +301,8 @@ impl<B: Board> Node<B> {
         match self.journal.store_next(&mut self.broker, self.board.flash(), &self.settings) {
             Step::Attempted(result) => {
                 self.journal.attempted(self.now, result);
-                if let Err(error) = result {
-                    self.log_not_stored(error);
+                if let Err(failure) = result {
+                    self.log_not_stored(failure);
                 }
                 self.journal.due()
             }

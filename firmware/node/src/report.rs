@@ -3,7 +3,7 @@
 use alloc::collections::VecDeque;
 use core::fmt;
 
-use obkmq_broker::{Event, Instant, LogText, Peer, RefusedReason};
+use obkmq_broker::{Direction, Event, Instant, LogText, Peer, RefusedReason, Version};
 use obkmq_config::line::Fields;
 use obkmq_config::settings::LogLevel;
 
@@ -65,7 +65,7 @@ impl<'a> Line<'a> {
     pub(crate) fn level(&self) -> LogLevel {
         match self.event {
             Event::Connected { .. } | Event::Disconnected { .. } => LogLevel::Info,
-            Event::Refused { .. } | Event::RetainedNotKept { .. } => LogLevel::Warn,
+            Event::Refused { .. } | Event::Denied { .. } | Event::RetainedNotKept { .. } => LogLevel::Warn,
         }
     }
 }
@@ -73,8 +73,13 @@ impl<'a> Line<'a> {
 impl fmt::Display for Line<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.event {
-            Event::Connected { peer, client_id, session_present, .. } => {
-                write!(formatter, "info: {peer} connected as \"{client_id}\"")?;
+            Event::Connected { peer, client_id, version, session_present, .. } => {
+                let version = match version {
+                    Version::V3_1 => "3.1",
+                    Version::V3_1_1 => "3.1.1",
+                    Version::V5 => "5",
+                };
+                write!(formatter, "info: {peer} connected as \"{client_id}\", MQTT {version}")?;
                 match self.user {
                     Some(user) => write!(formatter, ", user \"{user}\"")?,
                     None => formatter.write_str(", anonymous")?,
@@ -91,6 +96,18 @@ impl fmt::Display for Line<'_> {
                     None => formatter.write_str(", no user")?,
                 }
                 write!(formatter, "; next: {}", next_step(*reason))
+            }
+            Event::Denied { client_id, direction, topic } => {
+                let (done, right) = match direction {
+                    Direction::Publish => ("publish to", "write"),
+                    Direction::Subscribe => ("subscribe to", "read"),
+                };
+                write!(
+                    formatter,
+                    "warn: \"{client_id}\" may not {done} \"{topic}\"; further topics are not told for this \
+                    connection; next: give its user the right to {right} that topic (`user rights`), or correct the \
+                    client's topic"
+                )
             }
             Event::RetainedNotKept { topic } => {
                 write!(
@@ -117,8 +134,11 @@ fn next_step(reason: RefusedReason) -> &'static str {
         }
         RefusedReason::OutOfMemory => "use fewer clients or smaller queues (mqtt.max_queued_bytes)",
         RefusedReason::ConnectTimeout => "check that it speaks MQTT, not HTTP or TLS, to this port",
-        RefusedReason::Violation(_) => "check that it speaks MQTT 3.1.1 without TLS or WebSocket",
-        RefusedReason::UnsupportedVersion(_) => "set the client to MQTT 3.1.1",
+        RefusedReason::Violation(_) => "check that it speaks MQTT without TLS or WebSocket",
+        RefusedReason::UnsupportedVersion(_) => "set the client to MQTT 3.1.1 or 5",
+        RefusedReason::EnhancedAuthentication => {
+            "set the client to user name and password instead of an authentication method"
+        }
         RefusedReason::ClientIdEmpty => "give the client an id, or let it use clean sessions",
         RefusedReason::ClientIdTooLong => "give the client a shorter id",
         RefusedReason::AnonymousNotAllowed => {
@@ -128,6 +148,16 @@ fn next_step(reason: RefusedReason) -> &'static str {
         RefusedReason::BadCredentials => {
             "correct name or password on the client; `config set-user NAME` sets a new password"
         }
+        RefusedReason::BackOff => {
+            "correct the password on the client, then wait a minute; other clients are not concerned"
+        }
+        RefusedReason::WillNotAuthorized => {
+            "give its user the right to write the topic of its will (`user rights`), or correct that topic"
+        }
+        RefusedReason::ClientIdOfOtherUser => {
+            "give each client an id of its own, or let both use the same user"
+        }
         RefusedReason::VerifierBusy => "it will be let in when it tries again",
+        RefusedReason::AnswerTooLarge => "let the client take packets of at least 100 bytes",
     }
 }

@@ -1,15 +1,20 @@
-//! A life of the broker from a script: links open, bytes arrive and leave in pieces, time passes, memory is short. The
-//! budget is kept, every stream that leaves is well formed, and in the end nothing is left in memory.
+//! A life of the broker from a script: links of all versions open, bytes arrive and leave in pieces, time passes, memory
+//! is short, limits and rights change. The budget is kept, every stream that leaves is well formed and within what its
+//! client takes, and in the end nothing is left in memory.
 #![no_main]
 
 use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use libfuzzer_sys::fuzz_target;
 use obkmq_broker::{
-    Anonymous, Attempt, Broker, Change, Instant, Limits, LinkId, Peer, Policy, QoS, UserId, Verdict,
-    Verifier, Want,
+    Anonymous, Attempt, Broker, Change, Instant, Limits, LinkId, Peer, Policy, Progress, QoS,
+    RestoredSession, Retained, Rights, Scope, UserId, Verdict, Verifier, Version, Want,
 };
-use obkmq_mqtt::{FixedHeader, HeaderProgress, Packet, Version};
+use obkmq_mqtt::{Connect, FixedHeader, HeaderProgress, Packet, Property};
+
+#[path = "broker/packets.rs"]
+mod packets;
 
 fuzz_target!(|input: &[u8]| {
     let mut script = Script(input);
@@ -17,7 +22,7 @@ fuzz_target!(|input: &[u8]| {
     while !script.0.is_empty() {
         life.step(&mut script);
         let statistics = life.broker.statistics();
-        assert!(statistics.memory_used_bytes <= statistics.memory_limit_bytes, "{statistics:?}");
+        assert!(statistics.memory_used_bytes <= life.ceiling, "{statistics:?}");
     }
     life.end();
 });
@@ -40,21 +45,41 @@ impl<'a> Script<'a> {
     }
 }
 
-/// Needs a few slices for each attempt; `g…` is let in.
+/// Needs a few slices of work for each attempt; `g…` is let in.
 #[derive(Default)]
 struct Gate {
+    slices: u8,
+    left: u8,
     asked: u8,
 }
 
 impl Verifier for Gate {
-    fn verify(&mut self, attempt: &Attempt<'_>) -> Verdict {
+    fn judge(&mut self, _now: Instant, attempt: &Attempt<'_>) -> Verdict {
         self.asked = self.asked.wrapping_add(1);
-        if !self.asked.is_multiple_of(3) {
+        if self.asked.is_multiple_of(16) {
+            return Verdict::Busy;
+        }
+        if self.left == 0 && self.slices > 0 && self.asked % 2 == 1 {
+            self.left = self.slices;
             return Verdict::Pending;
         }
         match attempt.user.as_bytes() {
-            [b'g', rest @ ..] => Verdict::Accepted(UserId(u16::from(rest.first().copied().unwrap_or(0)))),
+            [b'g', ..] => Verdict::Accepted(UserId(u16::from(self.asked % 2))),
             _ => Verdict::Refused,
+        }
+    }
+
+    fn work(&mut self, _now: Instant) -> Progress {
+        match self.left {
+            0 => Progress::Idle,
+            1 => {
+                self.left = 0;
+                Progress::Finished
+            }
+            _ => {
+                self.left -= 1;
+                Progress::Working
+            }
         }
     }
 }
@@ -62,6 +87,8 @@ impl Verifier for Gate {
 /// The far end of a link.
 struct End {
     link: LinkId,
+    /// What the script's packets are written in.
+    version: Version,
     /// What the broker has taken, to know which client this was.
     taken: Vec<u8>,
     /// What waits because the broker did not take it.
@@ -77,79 +104,101 @@ struct Life {
     gone: Vec<LinkId>,
     client_ids: BTreeSet<String>,
     topics: BTreeSet<String>,
+    /// How many bytes arrive at a time.
+    piece: usize,
+    /// What the broker may hold: its limit, or what it held when that was lowered.
+    ceiling: usize,
 }
-
-const PEER: Peer =
-    Peer(std::net::SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 40_000));
 
 impl Life {
     fn new(script: &mut Script<'_>) -> Self {
-        let memory_bytes = usize::from(script.byte()) * 128;
-        let shape = script.byte();
-        let limits = Limits {
-            max_links: 6,
-            max_packet_bytes: 400,
-            inflight_window: u16::from(shape % 4 + 1),
-            max_inbound_inflight: u16::from(shape / 4 % 4 + 1),
-            max_queued_messages: u32::from(shape / 16 % 4 + 1),
-            max_replies: u16::from(shape / 64 + 1),
-            max_retained: 6,
-            ..Limits::for_chip(memory_bytes)
-        };
-        let policy = Policy { anonymous: Anonymous::Loopback, limits };
+        let policy = policy(script.byte(), script.byte(), script.byte());
+        let (piece, slices) = (script.byte(), script.byte() % 4);
+        let gate = Gate { slices, ..Gate::default() };
+        let mut broker = Broker::new(policy, u64::from(piece), gate);
+        broker.set_rights(rights(piece % 4 == 3));
         Self {
-            broker: Broker::new(policy, u64::from(shape), Gate::default()),
+            broker,
             now: Instant::ZERO,
             ends: Vec::new(),
             gone: Vec::new(),
             client_ids: BTreeSet::new(),
             topics: BTreeSet::new(),
+            piece: usize::from(piece) + 1,
+            ceiling: policy.limits.memory_bytes,
         }
     }
 
     fn step(&mut self, script: &mut Script<'_>) {
         let operation = script.byte();
         let at = usize::from(operation >> 4) % self.ends.len().max(1);
+        let version = self.ends.get(at).map_or(Version::V3_1_1, |end| end.version);
         match operation & 0x0F {
-            0 => self.open(),
+            0 => self.open(operation >> 4),
             1 => self.receive(at, script.bytes()),
-            2 => self.receive(at, &connect(script.byte(), script.byte())),
-            3 => self.receive(at, &publish(script.byte(), script.byte(), script.bytes())),
-            4 => self.receive(at, &subscribe(script.byte(), script.byte())),
-            5 => self.receive(
-                at,
-                &[[0x40, 0x50, 0x62, 0x70][usize::from(script.byte() % 4)], 2, 0, script.byte()],
-            ),
-            6 => self.receive(at, if script.byte() % 2 == 0 { &[0xC0, 0] } else { &[0xE0, 0] }),
+            2 => {
+                let version = packets::version(operation >> 4);
+                if let Some(end) = self.ends.get_mut(at) {
+                    end.version = version;
+                }
+                self.receive(at, &packets::connect(version, script.byte(), script.byte(), script.byte()));
+            }
+            3 => {
+                let (flags, id, extra) = (script.byte(), script.byte(), script.byte());
+                self.receive(at, &packets::publish(version, flags, id, extra, script.bytes()));
+            }
+            4 => {
+                let packet = packets::subscribe(version, script.byte(), script.byte(), script.byte());
+                self.receive(at, &packet);
+            }
+            5 => self.receive(at, &packets::ack(version, script.byte(), script.byte())),
+            6 => match script.byte() {
+                number if number & 0x80 != 0 => {
+                    self.receive(at, &packets::unsubscribe(version, number, script.byte()));
+                }
+                number if number & 0x40 != 0 => self.receive(at, &packets::disconnect(version, number)),
+                _ => self.receive(at, &[0xC0, 0]),
+            },
             7 | 8 => self.send(at, usize::from(script.byte()), usize::from(script.byte())),
             9 => self.close(at),
             10 => self.poll(u64::from(script.byte()) * 16),
             11 => self.poll(u64::from(script.byte()) * 1000),
             12 => {
-                let (topic, flags) = (topic(script.byte()), script.byte());
-                let _ = self.broker.publish(self.now, topic, script.bytes(), qos(flags), flags & 4 != 0);
+                let (topic, flags) = (packets::topic(script.byte()), script.byte());
+                let (qos, retain) = (packets::qos(flags), flags & 4 != 0);
+                let _ = self.broker.publish(self.now, topic, script.bytes(), qos, retain);
             }
             13 => self.drain(),
-            14 => {
-                let user = UserId(u16::from(script.byte()));
-                self.broker.revoke(self.now, user);
-            }
+            14 => self.govern(script),
             _ => self.stale(usize::from(script.byte())),
         }
         self.wants();
     }
 
-    fn open(&mut self) {
-        if let Ok(link) = self.broker.opened(self.now, PEER) {
-            self.ends.push(End { link, taken: Vec::new(), waiting: Vec::new(), received: Vec::new() });
+    fn open(&mut self, number: u8) {
+        let ip = if number % 2 == 0 { Ipv4Addr::LOCALHOST.into() } else { IpAddr::V6(Ipv6Addr::LOCALHOST) };
+        if let Ok(link) = self.broker.opened(self.now, Peer(SocketAddr::new(ip, 40_000))) {
+            self.ends.push(End {
+                link,
+                version: Version::V3_1_1,
+                taken: Vec::new(),
+                waiting: Vec::new(),
+                received: Vec::new(),
+            });
         }
     }
 
     fn receive(&mut self, at: usize, bytes: &[u8]) {
         let Some(end) = self.ends.get_mut(at) else { return };
         end.waiting.extend_from_slice(bytes);
-        let taken = self.broker.receive(self.now, end.link, &end.waiting);
-        end.taken.extend(end.waiting.drain(..taken));
+        while !end.waiting.is_empty() {
+            let given = end.waiting.len().min(self.piece);
+            let taken = self.broker.receive(self.now, end.link, &end.waiting[..given]);
+            end.taken.extend(end.waiting.drain(..taken));
+            if taken < given {
+                return;
+            }
+        }
     }
 
     fn send(&mut self, at: usize, room: usize, most: usize) {
@@ -174,13 +223,44 @@ impl Life {
             return;
         }
         let end = self.ends.swap_remove(at);
-        check_stream(&end.received);
-        // The broker reads no second CONNECT, so the first packet names the client.
-        if let Some(Packet::Connect(connect)) = first_packet(&end.taken).map(|(packet, _)| packet) {
+        // The broker reads no second CONNECT, so the first packet says who the client was and how it speaks.
+        let connect = first_connect(&end.taken);
+        check_stream(&end.received, connect.as_ref());
+        if let Some(connect) = connect {
             self.client_ids.insert(connect.client_id.as_str().to_owned());
         }
         self.broker.closed(self.now, end.link);
         self.gone.push(end.link);
+    }
+
+    /// What the owner may do at any time.
+    fn govern(&mut self, script: &mut Script<'_>) {
+        let (choice, detail) = (script.byte(), script.byte());
+        match choice % 7 {
+            0 => self.broker.revoke(self.now, UserId(u16::from(detail % 2))),
+            1 => {
+                let policy = policy(detail, script.byte(), script.byte());
+                self.ceiling = policy.limits.memory_bytes.max(self.broker.statistics().memory_used_bytes);
+                self.broker.set_policy(policy);
+            }
+            2 => self.broker.set_rights(rights(detail % 2 == 0)),
+            3 => self.broker.tell_retained_again(|topic| topic == packets::topic(detail)),
+            4 => self.broker.tell_sessions_again(),
+            5 => {
+                let client_id = ["a", "b", "c", "z"][usize::from(detail % 4)];
+                let user = (detail & 4 != 0).then_some(UserId(0));
+                let session = RestoredSession { client_id, user, state: script.bytes() };
+                self.client_ids.insert(client_id.to_owned());
+                let _ = self.broker.restore_session(&session);
+            }
+            _ => {
+                let (payload, topic) = (script.bytes(), packets::topic(detail));
+                let retained = Retained { payload, qos: packets::qos(detail >> 4), properties: &[] };
+                if self.broker.restore_retained(topic, &retained).is_ok() {
+                    self.topics.insert(topic.to_owned());
+                }
+            }
+        }
     }
 
     /// A board may be late: what is said about a link that is gone must not touch another one.
@@ -209,8 +289,15 @@ impl Life {
     fn drain(&mut self) {
         while self.broker.next_event().is_some() {}
         while let Some(change) = self.broker.next_change() {
-            if let Change::RetainedSet { topic, .. } = change {
-                self.topics.insert(topic.to_owned());
+            match change {
+                Change::RetainedSet { topic, .. } | Change::RetainedCleared { topic } => {
+                    self.topics.insert(topic.to_owned());
+                }
+                Change::SessionSet { client_id, session } => {
+                    session.encode(&mut obkmq_mqtt::Count::default());
+                    self.client_ids.insert(client_id.to_owned());
+                }
+                Change::SessionCleared { .. } => {}
             }
         }
     }
@@ -222,14 +309,17 @@ impl Life {
             self.wants();
         }
         let statistics = self.broker.statistics();
-        assert!(statistics.memory_peak_bytes <= statistics.memory_limit_bytes, "{statistics:?}");
-        let roomy = Limits { memory_bytes: usize::MAX, ..Limits::default() };
-        self.broker.set_policy(Policy { anonymous: Anonymous::Always, limits: roomy });
+        assert!(statistics.memory_used_bytes <= self.ceiling, "{statistics:?}");
+        let limits = Limits { memory_bytes: usize::MAX, ..Limits::default() };
+        let roomy =
+            Policy { anonymous: Anonymous::Always, sys_interval_seconds: 0, limits, ..Policy::default() };
+        self.broker.set_policy(roomy);
+        self.broker.set_rights(rights(false));
+        // Those with an assigned identifier are known from here only.
+        self.broker.tell_sessions_again();
+        self.drain();
         for client_id in std::mem::take(&mut self.client_ids) {
-            self.open();
-            self.receive(0, &connect_as(&client_id, 2));
-            self.close(0);
-            self.wants();
+            self.visit(&client_id);
         }
         self.drain();
         for topic in std::mem::take(&mut self.topics) {
@@ -239,106 +329,104 @@ impl Life {
         }
         self.drain();
         // Room that was kept for the next change or link is given back with the last link.
-        self.open();
-        self.receive(0, &connect_as("last", 2));
-        self.close(0);
+        self.visit("last");
         self.drain();
         let statistics = self.broker.statistics();
         assert_eq!((statistics.links, statistics.sessions, statistics.retained), (0, 0, 0), "{statistics:?}");
         assert_eq!((statistics.messages_stored, statistics.subscriptions), (0, 0), "{statistics:?}");
         assert_eq!(statistics.memory_used_bytes, 0, "{statistics:?}");
     }
+
+    /// A client connects with a clean session and goes.
+    fn visit(&mut self, client_id: &str) {
+        self.open(0);
+        self.piece = usize::MAX;
+        self.receive(0, &packets::connect_as(Version::V3_1_1, client_id, 2, &[], None));
+        self.close(0);
+        self.wants();
+        self.drain();
+    }
 }
 
-fn first_packet(stream: &[u8]) -> Option<(Packet<'_>, &[u8])> {
-    let Ok(HeaderProgress::Complete { header, header_bytes }) = FixedHeader::decode(stream) else {
+/// Everybody may everything, or the anonymous and a user may little.
+fn rights(restricted: bool) -> Rights {
+    let mut rights = Rights::new();
+    let scope = if restricted { Scope::Listed } else { Scope::Everything };
+    rights.add_user(None, "", scope, false).expect("few users");
+    rights.add_user(Some(UserId(0)), "guest", scope, false).expect("few users");
+    rights.add_user(Some(UserId(1)), "other", Scope::Everything, true).expect("few users");
+    if restricted {
+        rights.add_rule(None, true, true, "a/#").expect("few rules");
+        rights.add_rule(None, false, true, "will").expect("few rules");
+        rights.add_rule(Some(UserId(0)), true, false, "+/b").expect("few rules");
+    }
+    rights
+}
+
+fn policy(memory: u8, shape: u8, more: u8) -> Policy {
+    let limits = Limits {
+        max_links: 6,
+        max_packet_bytes: 400,
+        max_client_id_bytes: 23,
+        max_subscriptions: 6,
+        max_filter_shapes: 16,
+        inflight_window: u16::from(shape % 4 + 1),
+        max_inbound_inflight: u16::from(shape / 4 % 4 + 1),
+        max_queued_messages: u16::from(shape / 16 % 4 + 1),
+        max_replies: u16::from(shape / 64),
+        max_retained: 6,
+        max_topic_aliases: 2,
+        max_stored_sessions: 2,
+        verify_queue: 2,
+        ..Limits::for_chip(usize::from(memory) * 256)
+    };
+    Policy {
+        anonymous: if more & 0x01 == 0 { Anonymous::Loopback } else { Anonymous::Always },
+        sys_interval_seconds: u32::from(more >> 1 & 1),
+        max_keep_alive_seconds: u16::from(more >> 2 & 3) * 5,
+        max_session_expiry_seconds: if more & 0x10 == 0 { u32::MAX } else { u32::from(more >> 5) },
+        limits,
+    }
+}
+
+fn packet(stream: &[u8], version: Version) -> Option<(Packet<'_>, &[u8])> {
+    let Ok(HeaderProgress::Complete { header, header_bytes }) = FixedHeader::decode(stream, version) else {
         return None;
     };
     let body_bytes = usize::try_from(header.remaining_length).ok()?;
     let (body, rest) = stream.get(header_bytes..)?.split_at_checked(body_bytes)?;
-    Some((Packet::decode(header, body, Version::V3_1_1).ok()?, rest))
+    Some((Packet::decode(header, body, version).ok()?, rest))
 }
 
-/// Whole packets and, at the end, perhaps a part of one.
-fn check_stream(mut stream: &[u8]) {
+fn first_connect(stream: &[u8]) -> Option<Connect<'_>> {
+    match packet(stream, Version::V3_1_1) {
+        Some((Packet::Connect(connect), _)) => Some(connect),
+        _ => None,
+    }
+}
+
+/// Whole packets and, at the end, perhaps a part of one: first a CONNACK, none larger than the client takes.
+fn check_stream(mut stream: &[u8], connect: Option<&Connect<'_>>) {
+    let version = connect.map_or(Version::V3_1_1, |connect| connect.version);
+    let maximum = |property| match property {
+        Property::MaximumPacketSize(bytes) => usize::try_from(bytes.get()).ok(),
+        _ => None,
+    };
+    let limit = connect.and_then(|connect| connect.properties.iter().find_map(maximum)).unwrap_or(usize::MAX);
+    let mut is_first = true;
     while !stream.is_empty() {
-        match FixedHeader::decode(stream).expect("the broker sends headers that can be read") {
+        match FixedHeader::decode(stream, version).expect("the broker sends headers that can be read") {
             HeaderProgress::NeedMore => return,
-            HeaderProgress::Complete { header, .. } if stream.len() < header.packet_bytes() => return,
-            HeaderProgress::Complete { .. } => {}
+            HeaderProgress::Complete { header, .. } => {
+                assert!(header.packet_bytes() <= limit, "{header:?} to a client that takes {limit} bytes");
+                if stream.len() < header.packet_bytes() {
+                    return;
+                }
+            }
         }
-        stream = first_packet(stream).expect("the broker sends packets that can be read").1;
+        let (packet, rest) = packet(stream, version).expect("the broker sends packets that can be read");
+        assert_eq!(matches!(packet, Packet::ConnAck(_)), is_first, "{packet:?}");
+        is_first = false;
+        stream = rest;
     }
-}
-
-/// The packets of the script: few names, so that they meet.
-fn topic(number: u8) -> &'static str {
-    ["a", "a/b", "a/b/c", "b", "$s/a", "a/", "/b", "will"][usize::from(number % 8)]
-}
-
-fn filter(number: u8) -> &'static str {
-    [
-        "#", "+", "a/#", "+/b", "a/b", "a/+/c", "$s/#", "will", "/+", "a", "b", "+/+", "a/b/c", "+/#", "a/+",
-        "a/",
-    ][usize::from(number % 16)]
-}
-
-fn qos(flags: u8) -> QoS {
-    [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce][usize::from(flags % 3)]
-}
-
-fn packet(first: u8, body: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(body.len()).expect("scripts are short");
-    let mut bytes = vec![first];
-    match u8::try_from(length) {
-        Ok(short) if short < 0x80 => bytes.push(short),
-        _ => bytes.extend([(length & 0x7F) as u8 | 0x80, (length >> 7) as u8]),
-    }
-    bytes.extend_from_slice(body);
-    bytes
-}
-
-fn put_text(body: &mut Vec<u8>, text: &[u8]) {
-    body.extend(u16::try_from(text.len()).expect("texts are short").to_be_bytes());
-    body.extend_from_slice(text);
-}
-
-fn connect(client: u8, flags: u8) -> Vec<u8> {
-    connect_as(["", "a", "b", "c"][usize::from(client % 4)], flags & 0xFE)
-}
-
-fn connect_as(client_id: &str, flags: u8) -> Vec<u8> {
-    let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', 4, flags, 0, 10];
-    put_text(&mut body, client_id.as_bytes());
-    if flags & 0x04 != 0 {
-        put_text(&mut body, b"will");
-        put_text(&mut body, b"gone");
-    }
-    if flags & 0x80 != 0 {
-        put_text(&mut body, b"guest");
-    }
-    if flags & 0x40 != 0 {
-        put_text(&mut body, b"secret");
-    }
-    packet(0x10, &body)
-}
-
-fn publish(flags: u8, id: u8, payload: &[u8]) -> Vec<u8> {
-    let mut body = Vec::new();
-    put_text(&mut body, topic(flags >> 4).as_bytes());
-    if flags & 0x06 != 0 {
-        body.extend([0, id]);
-    }
-    body.extend_from_slice(payload);
-    packet(0x30 | (flags & 0x0F), &body)
-}
-
-fn subscribe(number: u8, id: u8) -> Vec<u8> {
-    let mut body = vec![0, id];
-    put_text(&mut body, filter(number).as_bytes());
-    if number & 0x80 != 0 {
-        return packet(0xA2, &body);
-    }
-    body.push(number >> 4 & 3);
-    packet(0x82, &body)
 }

@@ -25,8 +25,14 @@ use crate::target::{self, HostPort};
 #[command(after_help = "\
 Examples:
   obkmq config set-user house --port /dev/ttyUSB0
+  obkmq config set-user guest \\
+      --rights \"read home/#\" --rights \"write guest/%c\"
   pass show house | obkmq config set-user house \\
       --password-stdin --save -H 192.168.1.30
+
+A right is `everything`, or `read`, `write` or `readwrite` with a topic filter in which %u stands for the user's name and %c \
+for the client identifier, or `admin`: to command the device over MQTT. Without --rights a new user may use all topics, and \
+one that is there keeps what it has; --rights \"\" takes everything away.
 
 The password works at once and after a reset. MQTT carries it over the network in clear until obkmq speaks TLS.")]
 pub(crate) struct SetUser {
@@ -34,6 +40,9 @@ pub(crate) struct SetUser {
     name: String,
     #[command(flatten)]
     port: PortOption,
+    /// What the user may do; may be given several times
+    #[arg(long, value_name = "RIGHT")]
+    rights: Vec<String>,
     /// Read the password from standard input instead of asking
     #[arg(long)]
     password_stdin: bool,
@@ -52,6 +61,8 @@ impl SetUser {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<()> {
         interrupt::arm("Nothing was sent.", "run the same command again when you are ready");
         check_name(&self.name)?;
+        let rights = (!self.rights.is_empty()).then(|| self.rights.join(","));
+        check_rights(rights.as_deref())?;
         let password = if self.password_stdin {
             target::password_from_stdin()?
         } else {
@@ -64,8 +75,18 @@ impl SetUser {
             "The user may or may not have the new password.",
             "run the same command again: doing it twice does no harm",
         );
-        let name = self.name.as_str().into();
-        let reply = session.request(&Command::UserSet { name, password: password.expose().into() })?;
+        let name = || self.name.as_str().into();
+        let set_user = Command::UserSet { name: name(), password: password.expose().into() };
+        let reply = match &rights {
+            None => session.request(&set_user)?,
+            // In one transaction, so that the user never has more rights than these.
+            Some(rights) => {
+                session.request(&Command::Begin { generation: session.hello.generation })?;
+                session.request(&set_user)?;
+                session.request(&Command::UserRights { name: name(), rights: rights.into() })?;
+                session.request(&Command::Commit)?
+            }
+        };
         if !users::names(&mut session)?.contains(&self.name) {
             return Err(Failure::new(
                 Exit::Settings,
@@ -112,6 +133,13 @@ impl SetUser {
 fn check_name(name: &str) -> Result<(), Failure> {
     obkmq_config::settings::check_name(name).map_err(|error| {
         Failure::new(Exit::Usage, "This name cannot be a user's.", error.to_string(), "choose another name")
+    })
+}
+
+fn check_rights(rights: Option<&str>) -> Result<(), Failure> {
+    rights.map_or(Ok(()), obkmq_config::settings::check_rights).map_err(|error| {
+        let next = "correct --rights; `obkmq config set-user --help` has examples";
+        Failure::new(Exit::Usage, "No user can have these rights.", error.to_string(), next)
     })
 }
 

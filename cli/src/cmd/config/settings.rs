@@ -83,7 +83,7 @@ fn change(port: &PortOption, command: &Command<'_>, key: &str, context: &Context
     }
 }
 
-/// List all settings and the names of the users
+/// List all settings, and the users with what they may do
 #[derive(Args)]
 #[command(after_help = "Example:\n  obkmq config list --port /dev/ttyUSB0 --json")]
 pub(crate) struct List {
@@ -96,6 +96,7 @@ impl List {
         #[derive(Serialize)]
         struct Users {
             names: Vec<String>,
+            rights: Vec<String>,
         }
         let mut session = session::open(&self.port, context)?;
         let reply = session.request(&Command::List)?;
@@ -109,10 +110,12 @@ impl List {
                 context.out(format_args!("{:width$}  {}{mark}", setting.key, setting.value))?;
             }
         }
-        let names = users::names(&mut session)?;
+        let users = users::described(&mut session)?;
         if context.json {
-            return context.out_json("users", Users { names });
+            let (names, rights) = users.into_iter().map(|user| (user.name, user.rights)).unzip();
+            return context.out_json("users", Users { names, rights });
         }
+        let names: Vec<_> = users.iter().map(ToString::to_string).collect();
         let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
         context.out(format_args!("{:width$}  {names}", "users"))
     }

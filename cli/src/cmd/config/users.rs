@@ -63,8 +63,33 @@ fn unknown(name: &str, users: &[String]) -> Failure {
     Failure::new(Exit::Settings, format!("The device has no user {name}."), why, next)
 }
 
+/// All users with what they may do. A device that knows no rights lets everybody do everything.
+pub(super) fn described<T: Transport>(session: &mut Session<T>) -> Result<Vec<User>, Failure> {
+    let reply = session.request(&Command::UserList)?;
+    let described = reply.rows.iter().filter_map(|row| {
+        let rights = row.get("rights").unwrap_or("everything").to_owned();
+        Some(User { name: row.get("name")?.to_owned(), rights })
+    });
+    Ok(described.collect())
+}
+
+/// A user as the device lists them.
+pub(super) struct User {
+    pub(super) name: String,
+    pub(super) rights: String,
+}
+
+impl std::fmt::Display for User {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.rights.as_str() {
+            "everything" => self.name.fmt(formatter),
+            "" => write!(formatter, "{} (no rights)", self.name),
+            rights => write!(formatter, "{} ({rights})", self.name),
+        }
+    }
+}
+
 /// The names of all users, as the device lists them.
 pub(super) fn names<T: Transport>(session: &mut Session<T>) -> Result<Vec<String>, Failure> {
-    let reply = session.request(&Command::UserList)?;
-    Ok(reply.rows.iter().filter_map(|row| row.get("name")).map(str::to_owned).collect())
+    Ok(described(session)?.into_iter().map(|user| user.name).collect())
 }

@@ -72,8 +72,8 @@ fn mqtt_3_1_0_2_a_second_connect_closes_the_link() {
 fn mqtt_3_1_2_2_other_protocol_levels_are_answered_with_return_code_1() {
     let mut network = Network::new();
     for (packet, level) in [
-        (&b"\x10\x0F\0\x06MQIsdp\x03\x02\0\x3C\0\x01c"[..], 3),
-        (b"\x10\x0E\0\x04MQTT\x05\x02\0\x3C\0\0\x01c", 5),
+        (&b"\x10\x0F\0\x06MQIsdp\x04\x02\0\x3C\0\x01c"[..], 4),
+        (b"\x10\x0E\0\x04MQTT\x06\x02\0\x3C\0\0\x01c", 6),
     ] {
         let client = network.open(LOOPBACK);
         network.send_bytes(client, packet);
@@ -99,7 +99,7 @@ fn mqtt_3_1_2_1_and_3_a_bad_name_or_reserved_flag_closes_without_an_answer() {
 #[test]
 fn mqtt_3_1_3_8_an_empty_client_id_with_a_kept_session_is_rejected() {
     let mut network = Network::new();
-    let packet = Packet::Connect(Connect { clean_session: false, ..connect_fields("") });
+    let packet = Packet::Connect(Connect { clean_start: false, ..connect_fields("") });
     assert_eq!(answer(&mut network, LOOPBACK, &packet), refused(2));
     assert_eq!(last_refusal(&network), RefusedReason::ClientIdEmpty);
 }
@@ -155,7 +155,7 @@ fn a_user_name_without_password_is_no_credential() {
     let mut network = guarded(Anonymous::Never);
     assert_eq!(answer(&mut network, LOOPBACK, &packet), refused(4));
     assert_eq!(last_refusal(&network), RefusedReason::PasswordMissing);
-    assert_eq!(network.broker.verifier().questions, 0);
+    assert_eq!(network.broker.verifier().verified, 0);
     let mut network = guarded(Anonymous::Loopback);
     assert_eq!(answer(&mut network, REMOTE, &packet), refused(4));
     assert_eq!(answer(&mut network, LOOPBACK, &packet), accepted());
@@ -188,19 +188,20 @@ fn packets_behind_a_connect_wait_for_the_verdict() {
     assert_eq!(network.broker.receive(network.now, link, &bytes[connect_bytes..]), 0);
     network.send_bytes(client, &bytes[connect_bytes..]);
     assert_eq!(network.read(client), ["CONNACK 0", "PINGRESP"]);
-    assert_eq!(network.broker.verifier().questions, 6);
+    assert_eq!(network.broker.verifier().verified, 1);
 }
 
 #[test]
 fn packets_behind_a_refused_connect_are_not_answered() {
     let mut network = guarded(Anonymous::Never);
+    network.broker.verifier_mut().slices = 1;
     let client = network.open(REMOTE);
     let mut bytes = encode(&login("a", "alice", "wrong"));
     bytes.extend(encode(&login("a", "alice", "secret")));
     network.send_bytes(client, &bytes);
     assert_eq!(network.read(client), ["CONNACK 4"]);
     assert!(network.client(client).closed);
-    assert_eq!(network.broker.verifier().questions, 1);
+    assert_eq!(network.broker.verifier().verified, 1);
 }
 
 #[test]
@@ -228,6 +229,7 @@ fn more_attempts_than_the_queue_holds_are_told_to_come_back() {
     policy.limits.verify_queue = 1;
     let mut network = Network::with(policy);
     network.broker.verifier_mut().known = vec![("alice", b"secret", 1)];
+    network.broker.verifier_mut().slices = 1;
     let [first, second] = ["a", "b"].map(|name| {
         let client = network.open(REMOTE);
         let link = network.link(client);
@@ -249,9 +251,13 @@ fn more_attempts_than_the_queue_holds_are_told_to_come_back() {
 fn an_attempt_never_shows_its_password() {
     struct Spy(String);
     impl obkmq_broker::Verifier for Spy {
-        fn verify(&mut self, attempt: &obkmq_broker::Attempt<'_>) -> Verdict {
+        fn judge(&mut self, _: obkmq_broker::Instant, attempt: &obkmq_broker::Attempt<'_>) -> Verdict {
             self.0 = format!("{attempt:?}");
             Verdict::Refused
+        }
+
+        fn work(&mut self, _: obkmq_broker::Instant) -> obkmq_broker::Progress {
+            obkmq_broker::Progress::Idle
         }
     }
     let mut broker = obkmq_broker::Broker::new(policy(), 1, Spy(String::new()));

@@ -71,16 +71,24 @@ fn tasmotas_two_messages_in_one_read() {
 /// What a client says in a session with everything in it.
 fn script() -> Vec<u8> {
     let mut stream = tasmota_connect();
-    let list = [("a/#", QoS::AtLeastOnce), ("b", QoS::AtMostOnce)].map(|(filter, qos)| {
-        obkmq_mqtt::Subscription { filter: obkmq_mqtt::TopicFilter::new(filter).unwrap(), qos }
-    });
+    let list =
+        [("a/#", QoS::AtLeastOnce), ("b", QoS::AtMostOnce)].map(|(filter, qos)| subscription(filter, qos));
     let subscriptions = obkmq_mqtt::Subscriptions::new(&list);
-    stream.extend(encode(&Packet::Subscribe(obkmq_mqtt::Subscribe { packet_id: id(1), subscriptions })));
+    stream.extend(encode(&Packet::Subscribe(obkmq_mqtt::Subscribe {
+        packet_id: id(1),
+        properties: obkmq_mqtt::Properties::EMPTY,
+        subscriptions,
+    })));
     stream.extend(encode(&publish_retained("a/b", "retained")));
     stream.extend(encode(&publish("b", &[b'y'; 300])));
     stream.extend(encode(&publish_qos("a/c", "one", QoS::AtLeastOnce, 2)));
     stream.extend(encode(&publish_qos("a/d", "two", QoS::ExactlyOnce, 3)));
-    stream.extend(encode(&Packet::Ack(obkmq_mqtt::Ack { kind: AckKind::PubRel, packet_id: id(3) })));
+    stream.extend(encode(&Packet::Ack(obkmq_mqtt::Ack {
+        kind: AckKind::PubRel,
+        packet_id: id(3),
+        reason: obkmq_mqtt::ReasonCode::Success,
+        properties: obkmq_mqtt::Properties::EMPTY,
+    })));
     stream.extend([0xC0, 0]);
     // A length with more bytes than it needs.
     stream.extend([0x30, 0x84, 0x80, 0x00, 0, 1, b'b', b'!']);
@@ -112,7 +120,7 @@ fn play(pieces: impl Iterator<Item = usize>, sends: (usize, usize)) -> Vec<Strin
 
 #[test]
 fn byte_by_byte_in_both_directions() {
-    let whole = play([usize::MAX].into_iter(), (usize::MAX >> 40, usize::MAX));
+    let whole = play([usize::MAX].into_iter(), (usize::MAX >> (usize::BITS - 24), usize::MAX));
     assert_eq!(whole.len(), 11);
     assert_eq!(play(core::iter::repeat(1), (1, 1)), whole);
     assert_eq!(play(core::iter::repeat(1), (7, 3)), whole);
@@ -210,7 +218,7 @@ fn a_huge_announced_length_costs_nothing() {
     let before = network.broker.statistics().memory_used_bytes;
     network.send_bytes(client, &[0x30, 0xFF, 0xFF, 0xFF, 0x7F, 0, 1, b'a']);
     assert!(!network.client(client).closed);
-    assert!(network.broker.statistics().memory_used_bytes - before < 300);
+    assert!(network.broker.statistics().memory_used_bytes - before < 1000);
     network.send_bytes(client, &[b'x'; 1000]);
     assert!(network.broker.statistics().memory_used_bytes - before < 2000);
     network.cut(client);
@@ -225,5 +233,8 @@ fn the_reassembly_buffer_is_gone_when_the_packet_is_whole() {
     network.send_bytes(client, &packet[..300]);
     assert!(network.broker.statistics().memory_used_bytes >= before + 300);
     network.send_bytes(client, &packet[300..]);
-    assert_eq!(network.broker.statistics().memory_used_bytes, before);
+    // The chunk that the note of it stood in is given back in the next turn that has something due.
+    network.advance_millis(100_000);
+    let after = network.broker.statistics().memory_used_bytes;
+    assert!(after <= before, "{before} {after}");
 }

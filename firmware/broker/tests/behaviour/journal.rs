@@ -1,6 +1,6 @@
 //! The journal of what should survive a power cut.
 
-use obkmq_broker::{Change, PublishError, QoS};
+use obkmq_broker::{Change, PublishError, QoS, Retained, Sink};
 
 use crate::network::*;
 
@@ -12,10 +12,29 @@ fn changes(network: &mut Network) -> Vec<String> {
                 format!("{topic}={} q{}", String::from_utf8_lossy(retained.payload), retained.qos.bits())
             }
             Change::RetainedCleared { topic } => format!("{topic} cleared"),
+            Change::SessionSet { client_id, session } => {
+                let mut state = State(Vec::new());
+                session.encode(&mut state);
+                format!("session {client_id} {}", state.0.len())
+            }
+            Change::SessionCleared { client_id } => format!("session {client_id} cleared"),
         });
     }
     changes.sort();
     changes
+}
+
+fn kept(payload: &[u8], qos: QoS) -> Retained<'_> {
+    Retained { payload, qos, properties: &[] }
+}
+
+/// An encoded session.
+struct State(Vec<u8>);
+
+impl Sink for State {
+    fn put(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
 }
 
 fn retain(network: &mut Network, topic: &str, payload: &str) {
@@ -63,7 +82,7 @@ fn an_unchanged_message_is_no_change() {
 #[test]
 fn restored_messages_are_no_changes_and_are_found() {
     let mut network = Network::new();
-    network.broker.restore_retained("a", b"1", QoS::AtLeastOnce).unwrap();
+    network.broker.restore_retained("a", &kept(b"1", QoS::AtLeastOnce)).unwrap();
     assert!(changes(&mut network).is_empty());
     let client = network.connect("c");
     network.subscribe(client, &[("#", QoS::AtMostOnce)]);
@@ -71,10 +90,10 @@ fn restored_messages_are_no_changes_and_are_found() {
     retain(&mut network, "a", "");
     assert_eq!(changes(&mut network), ["a cleared"]);
     assert!(matches!(
-        network.broker.restore_retained("+", b"1", QoS::AtMostOnce),
+        network.broker.restore_retained("+", &kept(b"1", QoS::AtMostOnce)),
         Err(PublishError::Topic(_))
     ));
-    let empty = network.broker.restore_retained("a", b"", QoS::AtMostOnce);
+    let empty = network.broker.restore_retained("a", &kept(b"", QoS::AtMostOnce));
     assert_eq!(empty, Err(PublishError::EmptyRetained));
 }
 
@@ -101,4 +120,22 @@ fn cleared_topics_give_their_memory_back_when_they_have_been_told() {
     assert_eq!(network.broker.statistics().messages_stored, 50);
     assert_eq!(changes(&mut network).len(), 50);
     assert_eq!(network.broker.statistics().messages_stored, 0);
+}
+
+#[test]
+fn what_could_not_be_stored_is_told_again() {
+    let mut network = Network::new();
+    for topic in ["a/1", "a/2", "b"] {
+        retain(&mut network, topic, "1");
+    }
+    retain(&mut network, "a/2", "");
+    assert_eq!(changes(&mut network), ["a/1=1 q0", "a/2 cleared", "b=1 q0"]);
+    // The last one that was told may still be told again, even if it is gone.
+    network.broker.tell_retained_again(|topic| topic.starts_with("a/"));
+    assert_eq!(changes(&mut network), ["a/1=1 q0"]);
+    retain(&mut network, "a/1", "");
+    assert!(matches!(network.broker.next_change(), Some(Change::RetainedCleared { topic: "a/1" })));
+    network.broker.tell_retained_again(|_| true);
+    assert_eq!(changes(&mut network), ["a/1 cleared", "b=1 q0"]);
+    assert!(changes(&mut network).is_empty());
 }

@@ -21,6 +21,7 @@ mod model;
 mod network;
 mod openbeken;
 mod publish;
+mod regression;
 mod retained;
 mod sessions;
 mod subscribe;

@@ -6,13 +6,13 @@
 use core::net::SocketAddr;
 
 use obkmq_broker::{
-    Anonymous, Attempt, Broker, Event, Full, Instant, Limits, LinkId, Peer, Policy, UserId, Verdict,
-    Verifier, Want,
+    Anonymous, Attempt, Broker, Event, Full, Instant, Limits, LinkId, Peer, Policy, Progress, Rights, Scope,
+    UserId, Verdict, Verifier, Want,
 };
 use obkmq_mqtt::{
-    Ack, AckKind, Binary, Connect, Empty, FixedHeader, HeaderProgress, Packet, PacketId, Publish, QoS,
-    SubAck, Subscribe, SubscribeReturnCode, Subscription, Subscriptions, Text, TopicFilter, TopicName,
-    Unsubscribe, Version, Will, Window,
+    Ack, AckKind, Binary, Connect, FixedHeader, HeaderProgress, Packet, PacketId, PingReq, Properties,
+    Property, Publish, QoS, ReasonCode, RetainHandling, Subscribe, Subscription, Subscriptions, Text,
+    TopicFilter, TopicName, Unsubscribe, Version, Will, Window,
 };
 
 pub(crate) const LOOPBACK: &str = "127.0.0.1:5000";
@@ -22,30 +22,52 @@ pub(crate) const REMOTE: &str = "192.168.1.20:5000";
 #[derive(Debug, Default)]
 pub(crate) struct Users {
     pub(crate) known: Vec<(&'static str, &'static [u8], u16)>,
-    /// Questions about one attempt that are answered with "not yet".
+    /// Slices of work that a verdict takes.
     pub(crate) slices: u32,
-    asked: u32,
-    pub(crate) questions: u32,
+    left: u32,
+    /// What is being worked on, and what was.
+    working: Option<(String, Vec<u8>)>,
+    done: Vec<(String, Vec<u8>)>,
+    /// Attempts that have taken work.
+    pub(crate) verified: u32,
+    pub(crate) busy: bool,
 }
 
 impl Verifier for Users {
-    fn verify(&mut self, attempt: &Attempt<'_>) -> Verdict {
-        self.questions += 1;
-        if self.asked < self.slices {
-            self.asked += 1;
+    fn judge(&mut self, _now: Instant, attempt: &Attempt<'_>) -> Verdict {
+        let credentials = (attempt.user.to_owned(), attempt.password.to_vec());
+        if self.busy {
+            return Verdict::Busy;
+        }
+        if self.slices > 0 && !self.done.contains(&credentials) {
+            if self.working.is_none() {
+                self.working = Some(credentials);
+                self.left = self.slices;
+            }
             return Verdict::Pending;
         }
-        self.asked = 0;
-        let known = self
-            .known
+        self.known
             .iter()
-            .find(|(user, password, _)| (*user, *password) == (attempt.user, attempt.password));
-        known.map_or(Verdict::Refused, |(.., id)| Verdict::Accepted(UserId(*id)))
+            .find(|(user, password, _)| (*user, *password) == (attempt.user, attempt.password))
+            .map_or(Verdict::Refused, |(.., id)| Verdict::Accepted(UserId(*id)))
+    }
+
+    fn work(&mut self, _now: Instant) -> Progress {
+        if self.working.is_none() {
+            return Progress::Idle;
+        }
+        self.left -= 1;
+        if self.left > 0 {
+            return Progress::Working;
+        }
+        self.verified += 1;
+        self.done.extend(self.working.take());
+        Progress::Finished
     }
 }
 
 /// The client's end of a connection.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Client {
     link: Option<LinkId>,
     /// Sent by the client, not taken by the broker.
@@ -54,6 +76,7 @@ pub(crate) struct Client {
     incoming: Vec<u8>,
     paused: bool,
     writing: bool,
+    pub(crate) version: Version,
     pub(crate) closed: bool,
     /// The transport takes nothing more from the broker.
     pub(crate) blocked: bool,
@@ -75,7 +98,17 @@ pub(crate) struct Network {
 }
 
 pub(crate) fn policy() -> Policy {
-    Policy { anonymous: Anonymous::Always, limits: Limits::default() }
+    Policy { anonymous: Anonymous::Always, sys_interval_seconds: 0, ..Policy::default() }
+}
+
+/// Rights for everything, of the anonymous clients and of the users 0 to 9.
+pub(crate) fn everybody() -> Rights {
+    let mut rights = Rights::new();
+    rights.add_user(None, "", Scope::Everything, false).unwrap();
+    for user in 0..10 {
+        rights.add_user(Some(UserId(user)), "user", Scope::Everything, false).unwrap();
+    }
+    rights
 }
 
 impl Network {
@@ -90,8 +123,10 @@ impl Network {
     }
 
     pub(crate) fn with(policy: Policy) -> Self {
+        let mut broker = Broker::new(policy, 0x0123_4567_89AB_CDEF, Users::default());
+        broker.set_rights(everybody());
         Network {
-            broker: Broker::new(policy, 0x0123_4567_89AB_CDEF, Users::default()),
+            broker,
             now: Instant::from_millis(1000),
             clients: Vec::new(),
             pieces: (usize::MAX, 1460, usize::MAX),
@@ -107,7 +142,17 @@ impl Network {
     pub(crate) fn try_open(&mut self, from: &str) -> Result<Id, Full> {
         let peer = Peer(from.parse::<SocketAddr>().unwrap());
         let link = self.broker.opened(self.now, peer)?;
-        self.clients.push(Client { link: Some(link), ..Client::default() });
+        self.clients.push(Client {
+            link: Some(link),
+            outgoing: Vec::new(),
+            incoming: Vec::new(),
+            paused: false,
+            writing: false,
+            version: Version::V3_1_1,
+            closed: false,
+            blocked: false,
+            received_bytes: 0,
+        });
         Ok(Id(self.clients.len() - 1))
     }
 
@@ -122,7 +167,7 @@ impl Network {
     /// Connects with a session that outlives the link. Says whether there was one already.
     pub(crate) fn connect_persistent(&mut self, client_id: &str) -> (Id, bool) {
         let client = self.open(LOOPBACK);
-        self.send(client, &Packet::Connect(Connect { clean_session: false, ..connect_fields(client_id) }));
+        self.send(client, &Packet::Connect(Connect { clean_start: false, ..connect_fields(client_id) }));
         let incoming = core::mem::take(&mut self.client(client).incoming);
         assert_eq!(&incoming[..2], [0x20, 2]);
         assert_eq!(incoming[3], 0);
@@ -139,7 +184,10 @@ impl Network {
     }
 
     pub(crate) fn send(&mut self, client: Id, packet: &Packet<'_>) {
-        let bytes = encode(packet);
+        if let Packet::Connect(connect) = packet {
+            self.client(client).version = connect.version;
+        }
+        let bytes = encode_as(self.clients[client.0].version, packet);
         self.send_bytes(client, &bytes);
     }
 
@@ -149,11 +197,9 @@ impl Network {
     }
 
     pub(crate) fn subscribe(&mut self, client: Id, filters: &[(&str, QoS)]) {
-        let list: Vec<_> = filters
-            .iter()
-            .map(|&(filter, qos)| Subscription { filter: TopicFilter::new(filter).unwrap(), qos })
-            .collect();
-        let subscribe = Subscribe { packet_id: id(100), subscriptions: Subscriptions::new(&list) };
+        let list: Vec<_> = filters.iter().map(|&(filter, qos)| subscription(filter, qos)).collect();
+        let subscriptions = Subscriptions::new(&list);
+        let subscribe = Subscribe { packet_id: id(100), properties: Properties::EMPTY, subscriptions };
         self.send(client, &Packet::Subscribe(subscribe));
     }
 
@@ -166,7 +212,10 @@ impl Network {
     pub(crate) fn unsubscribe(&mut self, client: Id, filter: &str) {
         let list = [TopicFilter::new(filter).unwrap()];
         let filters = obkmq_mqtt::Filters::new(&list);
-        self.send(client, &Packet::Unsubscribe(Unsubscribe { packet_id: id(101), filters }));
+        self.send(
+            client,
+            &Packet::Unsubscribe(Unsubscribe { packet_id: id(101), properties: Properties::EMPTY, filters }),
+        );
     }
 
     pub(crate) fn publish(&mut self, client: Id, topic: &str, payload: &str) {
@@ -174,11 +223,19 @@ impl Network {
     }
 
     pub(crate) fn ack(&mut self, client: Id, kind: AckKind, number: u16) {
-        self.send(client, &Packet::Ack(Ack { kind, packet_id: id(number) }));
+        self.send(
+            client,
+            &Packet::Ack(Ack {
+                kind,
+                packet_id: id(number),
+                reason: ReasonCode::Success,
+                properties: Properties::EMPTY,
+            }),
+        );
     }
 
     pub(crate) fn ping(&mut self, client: Id) {
-        self.send(client, &Packet::Empty(Empty::PingReq));
+        self.send(client, &Packet::PingReq(PingReq));
     }
 
     /// Whether the connection still stands and answers.
@@ -216,7 +273,7 @@ impl Network {
     /// The packets that a client has received since the last time.
     pub(crate) fn read(&mut self, client: Id) -> Vec<String> {
         let incoming = core::mem::take(&mut self.client(client).incoming);
-        let (packets, used) = describe(&incoming);
+        let (packets, used) = describe(self.clients[client.0].version, &incoming);
         self.client(client).incoming = incoming[used..].to_vec();
         packets
     }
@@ -310,12 +367,13 @@ pub(crate) fn text(text: &str) -> Text<'_> {
 pub(crate) fn connect_fields(client_id: &str) -> Connect<'_> {
     Connect {
         version: Version::V3_1_1,
-        clean_session: true,
+        clean_start: true,
         keep_alive_seconds: 0,
         client_id: text(client_id),
         will: None,
         user_name: None,
         password: None,
+        properties: Properties::EMPTY,
     }
 }
 
@@ -330,7 +388,7 @@ pub(crate) fn login<'a>(client_id: &'a str, user: &'a str, password: &'a str) ->
 
 pub(crate) fn will<'a>(topic: &'a str, payload: &'a str, qos: QoS, retain: bool) -> Option<Will<'a>> {
     let payload = Binary::new(payload.as_bytes()).unwrap();
-    Some(Will { topic: TopicName::new(topic).unwrap(), payload, qos, retain })
+    Some(Will { topic: TopicName::new(topic).unwrap(), payload, qos, retain, properties: Properties::EMPTY })
 }
 
 pub(crate) fn publish<'a>(topic: &'a str, payload: &'a [u8]) -> Packet<'a> {
@@ -338,8 +396,16 @@ pub(crate) fn publish<'a>(topic: &'a str, payload: &'a [u8]) -> Packet<'a> {
 }
 
 pub(crate) fn publish_fields<'a>(topic: &'a str, payload: &'a [u8]) -> Publish<'a> {
-    let topic = TopicName::new(topic).unwrap();
-    Publish { dup: false, qos: QoS::AtMostOnce, retain: false, topic, packet_id: None, payload }
+    let topic = Some(TopicName::new(topic).unwrap());
+    Publish {
+        dup: false,
+        qos: QoS::AtMostOnce,
+        retain: false,
+        topic,
+        packet_id: None,
+        properties: Properties::EMPTY,
+        payload,
+    }
 }
 
 pub(crate) fn publish_qos<'a>(topic: &'a str, payload: &'a str, qos: QoS, number: u16) -> Packet<'a> {
@@ -360,52 +426,107 @@ pub(crate) fn publish_qos_retained<'a>(
     Packet::Publish(Publish { qos, retain: true, packet_id: Some(id(number)), ..fields })
 }
 
+pub(crate) fn subscription(filter: &str, qos: QoS) -> Subscription<'_> {
+    Subscription {
+        filter: TopicFilter::new(filter).unwrap(),
+        qos,
+        no_local: false,
+        retain_as_published: false,
+        retain_handling: RetainHandling::Always,
+    }
+}
+
 pub(crate) fn encode(packet: &Packet<'_>) -> Vec<u8> {
+    encode_as(Version::V3_1_1, packet)
+}
+
+pub(crate) fn encode_as(version: Version, packet: &Packet<'_>) -> Vec<u8> {
     let mut count = obkmq_mqtt::Count::default();
-    packet.encode(Version::V3_1_1, &mut count).unwrap();
+    packet.encode(version, &mut count).unwrap();
     let mut bytes = vec![0; count.bytes];
-    packet.encode(Version::V3_1_1, &mut Window::new(0, &mut bytes)).unwrap();
+    packet.encode(version, &mut Window::new(0, &mut bytes)).unwrap();
+    bytes
+}
+
+/// Encoded properties.
+pub(crate) fn properties(list: &[Property<'_>]) -> Vec<u8> {
+    let mut bytes = vec![0; 1000];
+    let mut window = Window::new(0, &mut bytes);
+    list.iter().for_each(|property| property.encode(&mut window));
+    let written = window.written();
+    bytes.truncate(written);
     bytes
 }
 
 /// Whole packets from the front of a stream in words, and how many bytes they took.
-pub(crate) fn describe(stream: &[u8]) -> (Vec<String>, usize) {
+pub(crate) fn describe(version: Version, stream: &[u8]) -> (Vec<String>, usize) {
     let mut packets = Vec::new();
     let mut used = 0;
     while let HeaderProgress::Complete { header, .. } =
-        FixedHeader::decode(&stream[used..]).expect("well-formed")
+        FixedHeader::decode(&stream[used..], version).expect("well-formed")
     {
         let Some(packet) = stream[used..].get(..header.packet_bytes()) else { break };
         let body = &packet[packet.len() - header.remaining_length as usize..];
-        let packet = Packet::decode(header, body, Version::V3_1_1).expect("well-formed");
-        packets.push(words(&packet));
+        let packet = Packet::decode(header, body, version).expect("well-formed");
+        packets.push(words(version, &packet));
         used += header.packet_bytes();
     }
     (packets, used)
 }
 
-fn words(packet: &Packet<'_>) -> String {
+fn words(version: Version, packet: &Packet<'_>) -> String {
     match packet {
         Packet::ConnAck(connack) => {
             let present = if connack.session_present { " present" } else { "" };
-            format!("CONNACK {}{present}", connack.return_code as u8)
+            let code = match version {
+                Version::V5 => format!("{:#04x}", connack.reason.byte()),
+                _ => connack.reason.connect_return_code().to_string(),
+            };
+            format!("CONNACK {code}{present}{}", list(&connack.properties))
         }
         Packet::Publish(publish) => {
             let payload = String::from_utf8_lossy(publish.payload);
             let id = publish.packet_id.map(|id| format!(" id{}", id.get())).unwrap_or_default();
             let dup = if publish.dup { " dup" } else { "" };
             let retain = if publish.retain { " retain" } else { "" };
-            format!("{}={payload} q{}{id}{dup}{retain}", publish.topic.as_str(), publish.qos.bits())
+            let topic = publish.topic.map_or("", |topic| topic.as_str());
+            let qos = publish.qos.bits();
+            format!("{topic}={payload} q{qos}{id}{dup}{retain}{}", list(&publish.properties))
         }
-        Packet::Ack(Ack { kind, packet_id }) => format!("{kind:?} {}", packet_id.get()).to_uppercase(),
-        Packet::SubAck(suback) => describe_suback(suback),
-        Packet::Empty(Empty::PingResp) => "PINGRESP".into(),
+        Packet::Ack(Ack { kind, packet_id, reason, .. }) => {
+            let name = format!("{kind:?}").to_uppercase();
+            match reason {
+                ReasonCode::Success => format!("{name} {}", packet_id.get()),
+                reason => format!("{name} {} {:#04x}", packet_id.get(), reason.byte()),
+            }
+        }
+        Packet::SubAck(suback) => {
+            let codes: Vec<_> = suback.codes.iter().map(u8::to_string).collect();
+            format!("SUBACK {} [{}]", suback.packet_id.get(), codes.join(","))
+        }
+        Packet::UnsubAck(unsuback) => match version {
+            Version::V5 => {
+                let codes: Vec<_> = unsuback.codes.iter().map(u8::to_string).collect();
+                format!("UNSUBACK {} [{}]", unsuback.packet_id.get(), codes.join(","))
+            }
+            _ => format!("UNSUBACK {}", unsuback.packet_id.get()),
+        },
+        Packet::PingResp(_) => "PINGRESP".into(),
+        Packet::Disconnect(disconnect) => {
+            format!("DISCONNECT {:#04x}{}", disconnect.reason.byte(), list(&disconnect.properties))
+        }
         other => format!("{other:?}"),
     }
 }
 
-fn describe_suback(suback: &SubAck<'_>) -> String {
-    let codes: Vec<_> =
-        suback.return_codes().map(SubscribeReturnCode::byte).map(|code| code.to_string()).collect();
-    format!("SUBACK {} [{}]", suback.packet_id.get(), codes.join(","))
+/// Properties in words, the reason string left out.
+fn list(properties: &Properties<'_>) -> String {
+    let words = |property| match property {
+        Property::ReasonString(_) => String::new(),
+        Property::SubscriptionIdentifier(identifier) => format!(" sub{identifier}"),
+        Property::UserProperty(name, value) => format!(" {}:{}", name.as_str(), value.as_str()),
+        Property::MessageExpiryInterval(seconds) => format!(" expiry{seconds}"),
+        other => format!(" {other:?}"),
+    };
+    properties.iter().map(words).collect()
 }

@@ -1,10 +1,11 @@
-//! What survives a power cut: settings and chosen retained messages, in NOR flash.
+//! What survives a power cut: settings, chosen retained messages and sessions, in NOR flash.
 //!
 //! Both lie in maps of `sequential-storage`, which appends items with a CRC and erases a page only once its newer
 //! copies stand elsewhere. Its interface is asynchronous; over a blocking flash its futures are ready at the first
 //! poll, so [`complete`] is all the executor needed.
 
-mod retained;
+mod item;
+mod kept;
 mod settings;
 
 use core::ops::Range;
@@ -17,9 +18,10 @@ use embedded_storage::nor_flash::{
 };
 use embedded_storage_async::nor_flash as asynchronous;
 use sequential_storage::cache::{Cache, Uncached};
-use sequential_storage::map::{Key, MapConfig, MapStorage, SerializationError};
+use sequential_storage::map::{Key as MapKey, MapConfig, MapStorage, SerializationError};
 
-pub(crate) use retained::RetainedStore;
+pub(crate) use item::{Bounded, Item, Key, message_key, session_key};
+pub(crate) use kept::KeptStore;
 pub(crate) use settings::{Loaded, SettingsStore};
 
 /// Why something could not be read from or written to flash.
@@ -113,7 +115,7 @@ fn item_buffer() -> Result<Vec<u8>, StorageError> {
 type Map<'a, K, F> = MapStorage<K, Ready<'a, F>, Cache<Uncached, Uncached, Uncached, K>>;
 
 /// The map in `range` of `flash`. It holds no state of its own, so it is made anew for each operation.
-fn open<'a, K: Key, F: MultiwriteNorFlash>(
+fn open<'a, K: MapKey, F: MultiwriteNorFlash>(
     flash: &'a mut F,
     range: &Range<u32>,
 ) -> Result<Map<'a, K, F>, StorageError> {

@@ -81,6 +81,49 @@ fn a_new_password_or_a_deleted_user_ends_what_was_let_in_with_the_old_one() {
 }
 
 #[test]
+fn rights_are_set_and_listed_and_survive_a_reset() {
+    let mut world = with_ann();
+    assert!(world.typed("user list").contains("name=ann  rights=everything"), "what nobody has set");
+    assert!(world.typed("user rights ann \"read tele/#, write cmnd/%c/#\"").contains("ok"));
+    let refused = world.typed("user rights ann \"reed a\"");
+    assert!(refused.contains("a right begins with read, write, readwrite, everything or admin"), "{refused}");
+    assert!(world.typed("user rights bob admin").contains("there is no user"));
+    assert!(world.typed("set mqtt.anonymous_rights \"read public/#\"").contains("ok"));
+    let mut world = world.restart();
+    let list = world.typed("user list");
+    assert!(list.contains("name=ann  rights=read tele/#,write cmnd/%c/#"), "{list}");
+    assert!(world.typed("get mqtt.anonymous_rights").contains("value=read public/#"));
+    // Another password changes none, and other rights end no log-in.
+    world.typed("user set ann new");
+    assert!(world.typed("user list").contains("rights=read tele/#"));
+    world.connect("x", "ann", "new");
+    world.closing();
+    world.typed("user rights ann everything");
+    assert_eq!(world.closing(), []);
+}
+
+#[test]
+fn what_a_user_may_not_do_is_said_once_with_a_next_step() {
+    let mut world = with_ann();
+    world.typed("user rights ann \"read tele/#\"");
+    let (link, _) = world.connect("x", "ann", "right");
+    world.console_text();
+    world.receive(link, &publish_retained("cmnd/x/POWER", "ON"));
+    world.receive(link, &publish_retained("cmnd/x/POWER", "OFF"));
+    assert_eq!(world.node.broker.statistics().retained, 0);
+    let log = world.console_text();
+    let line = "warn: \"x\" may not publish to \"cmnd/x/POWER\"; further topics are not told for this connection; \
+        next: give its user the right to write that topic (`user rights`), or correct the client's topic";
+    assert_eq!(log.matches("may not publish").count(), 1, "{log}");
+    assert!(log.contains(line), "{log}");
+    assert!(world.typed("info").contains("dropped_not_authorized=2"));
+    // Other rights hold at once.
+    world.typed("user rights ann everything");
+    world.receive(link, &publish_retained("cmnd/x/POWER", "ON"));
+    assert_eq!(world.node.broker.statistics().retained, 1);
+}
+
+#[test]
 fn passwords_never_come_out_again() {
     let mut world = with_ann();
     world.typed("log debug");

@@ -3,7 +3,9 @@
 mod accounts;
 mod console;
 mod power;
+mod reconnect;
 mod retained;
+mod sessions;
 
 use std::string::String;
 use std::vec::Vec;
@@ -117,11 +119,15 @@ struct World {
 
 impl World {
     fn boot(flash: Ram) -> Self {
+        Self::boot_with(flash, Limits::default())
+    }
+
+    fn boot_with(flash: Ram, limits: Limits) -> Self {
         let identity = Identity {
             chip: "esp32c3",
             board: "test",
             firmware: "1.2.3",
-            limits: Limits::default(),
+            limits,
             anonymous_without_users: Anonymous::Never,
         };
         let regions = Regions { settings: 0..SETTINGS_BYTES, retained: SETTINGS_BYTES..FLASH_BYTES };
@@ -180,8 +186,12 @@ impl World {
     }
 
     fn open(&mut self) -> LinkId {
+        self.open_from("192.168.1.9")
+    }
+
+    fn open_from(&mut self, address: &str) -> LinkId {
         self.next_port += 1;
-        self.node.opened(self.now, format!("192.168.1.9:{}", self.next_port).parse().unwrap()).unwrap()
+        self.node.opened(self.now, format!("{address}:{}", self.next_port).parse().unwrap()).unwrap()
     }
 
     fn receive(&mut self, link: LinkId, bytes: &[u8]) {
@@ -210,6 +220,13 @@ impl World {
         let answer = self.sent(link);
         assert_eq!((answer.len(), answer[0], answer[1]), (4, 0x20, 2), "{answer:?}");
         (link, answer[3])
+    }
+
+    /// Connects without credentials, and with no session to be kept.
+    fn connect_cleanly(&mut self, id: &str) {
+        let link = self.open();
+        self.receive(link, &connect_packet(id, None));
+        assert_eq!(self.sent(link), [0x20, 2, 0, 0]);
     }
 
     /// The links that are to be closed.

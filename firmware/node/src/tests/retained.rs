@@ -1,9 +1,10 @@
 //! Retained messages that survive a restart, and those that do not.
 
 use super::*;
-use crate::limits::RETAINED_WRITE_INTERVAL_US;
+use crate::limits::{JOURNAL_FAILED_PAUSE_US, JOURNAL_WRITE_INTERVAL_US, UNWANTED_ITEMS_KEPT};
 
-const INTERVAL_MS: u64 = RETAINED_WRITE_INTERVAL_US / 1000;
+const INTERVAL_MS: u64 = JOURNAL_WRITE_INTERVAL_US / 1000;
+const FAILED_PAUSE_MS: u64 = JOURNAL_FAILED_PAUSE_US / 1000;
 
 fn open_house() -> World {
     let mut world = World::boot(Ram::blank());
@@ -94,6 +95,113 @@ fn what_the_settings_do_not_name_any_more_stays_away() {
 }
 
 #[test]
+fn what_was_retained_before_the_settings_named_it_is_stored_then() {
+    let mut world = open_house();
+    let link = publisher(&mut world);
+    let kept = publish_retained("other/x", "on");
+    world.receive(link, &kept);
+    world.wait_ms(INTERVAL_MS);
+    world.typed("set retain.persist other/#");
+    world.wait_ms(INTERVAL_MS);
+    assert_eq!(retained(&mut world.restart()), kept);
+}
+
+#[test]
+fn what_found_no_room_is_stored_when_there_is_some() {
+    let mut world = open_house();
+    let link = publisher(&mut world);
+    // Each fills most of a page, and one page always stays free.
+    let topics: Vec<_> = (0..5).map(|number| format!("homeassistant/{number}")).collect();
+    for topic in &topics {
+        world.receive(link, &publish_large(topic, 3000));
+        world.wait_ms(INTERVAL_MS);
+    }
+    let log = world.console_text();
+    assert!(log.contains("could not be stored: the flash region is full"), "{log}");
+    world.receive(link, &publish_retained(&topics[0], ""));
+    world.wait_ms(FAILED_PAUSE_MS);
+    // The others are looked at too.
+    for _ in &topics {
+        world.wait_ms(INTERVAL_MS);
+    }
+    let mut world = world.restart();
+    let kept = retained(&mut world);
+    assert!(kept.windows(topics[4].len()).any(|window| window == topics[4].as_bytes()));
+}
+
+#[test]
+fn what_flash_did_not_take_is_stored_when_it_does_again() {
+    let mut world = open_house();
+    let link = publisher(&mut world);
+    let old = publish_retained("homeassistant/old", "on");
+    world.receive(link, &old);
+    world.wait_ms(INTERVAL_MS);
+    let kept = publish_retained("homeassistant/new", "on");
+    world.node.board.flash.operations_left = Some(0);
+    world.receive(link, &kept);
+    world.wait_ms(INTERVAL_MS);
+    world.receive(link, &publish_retained("homeassistant/old", ""));
+    world.wait_ms(FAILED_PAUSE_MS);
+    let log = world.console_text();
+    assert!(log.contains("error: a retained message could not be stored: the flash driver failed"), "{log}");
+    assert!(log.contains("error: the end of a retained message could not be stored"), "{log}");
+    world.node.board.flash.operations_left = None;
+    world.wait_ms(FAILED_PAUSE_MS);
+    world.wait_ms(INTERVAL_MS);
+    assert_eq!(retained(&mut world.restart()), kept);
+}
+
+#[test]
+fn an_unchanged_message_is_not_written_again() {
+    let mut world = open_house();
+    let link = publisher(&mut world);
+    let kept = publish_retained("homeassistant/x", "on");
+    world.receive(link, &kept);
+    world.wait_ms(INTERVAL_MS);
+    world.typed("set retain.persist homeassistant/#,other/#");
+    let written = world.node.board.flash.cells.clone();
+    world.receive(link, &publish_retained("homeassistant/x", "off"));
+    world.receive(link, &kept);
+    world.wait_ms(INTERVAL_MS);
+    assert!(world.node.board.flash.cells == written);
+    let mut world = world.restart();
+    let link = publisher(&mut world);
+    world.receive(link, &kept);
+    world.wait_ms(INTERVAL_MS);
+    assert!(world.node.board.flash.cells == written);
+}
+
+#[test]
+fn properties_of_a_message_survive_too() {
+    let mut world = open_house();
+    let connect = |world: &mut World| {
+        let link = world.open();
+        let mut body = Vec::new();
+        text(&mut body, "MQTT");
+        body.extend([5, 2, 0, 60, 0]);
+        text(&mut body, "five");
+        world.receive(link, &packet(0x10, &body));
+        assert_eq!(world.sent(link)[0], 0x20);
+        link
+    };
+    let link = connect(&mut world);
+    let mut body = Vec::new();
+    text(&mut body, "homeassistant/x");
+    let mut properties = vec![3];
+    text(&mut properties, "text/plain");
+    body.push(u8::try_from(properties.len()).unwrap());
+    body.extend(properties);
+    body.extend(b"on");
+    let kept = packet(0x31, &body);
+    world.receive(link, &kept);
+    world.wait_ms(INTERVAL_MS);
+    let mut world = world.restart();
+    let link = connect(&mut world);
+    world.receive(link, &[0x82, 7, 0, 1, 0, 0, 1, b'#', 0]);
+    assert_eq!(world.sent(link), [&[0x90, 4, 0, 1, 0, 0], &kept[..]].concat());
+}
+
+#[test]
 fn a_full_region_is_said_once_in_a_while_and_nothing_else_is_harmed() {
     let mut world = open_house();
     let link = publisher(&mut world);
@@ -171,14 +279,41 @@ fn a_message_too_large_for_flash_does_not_leave_an_older_one_behind() {
 fn what_the_settings_name_again_does_not_come_back_as_it_once_was() {
     let mut world = open_house();
     let link = publisher(&mut world);
-    world.receive(link, &publish_retained("homeassistant/x", "old"));
-    world.wait_ms(INTERVAL_MS);
+    for topic in ["homeassistant/x", "homeassistant/y"] {
+        world.receive(link, &publish_retained(topic, "old"));
+        world.wait_ms(INTERVAL_MS);
+    }
     world.typed("set retain.persist other/#");
-    world.wait_ms(INTERVAL_MS);
+    world.wait_ms(2 * INTERVAL_MS);
+    world.receive(link, &publish_retained("homeassistant/y", ""));
     world.receive(link, &publish_retained("homeassistant/x", "new"));
     world.wait_ms(INTERVAL_MS);
     world.typed("unset retain.persist");
-    assert_eq!(retained(&mut world.restart()), []);
+    world.wait_ms(INTERVAL_MS);
+    assert_eq!(retained(&mut world.restart()), publish_retained("homeassistant/x", "new"));
+}
+
+#[test]
+fn more_than_can_be_noted_at_a_time_is_removed_too() {
+    let stored = |world: &mut World| {
+        let mut count = 0;
+        let store = crate::storage::KeptStore::new(SETTINGS_BYTES..FLASH_BYTES);
+        store.load(&mut world.node.board.flash, |_, _| count += 1).unwrap();
+        count
+    };
+    let mut world = open_house();
+    let link = publisher(&mut world);
+    let count = UNWANTED_ITEMS_KEPT + 10;
+    for number in 0..count {
+        world.receive(link, &publish_retained(&format!("homeassistant/{number}"), "x"));
+    }
+    world.node.flush();
+    assert_eq!(stored(&mut world), count);
+    world.typed("set retain.persist other/#");
+    for _ in 0..count + 5 {
+        world.wait_ms(INTERVAL_MS);
+    }
+    assert_eq!(stored(&mut world), 0);
 }
 
 #[test]
