@@ -3,11 +3,16 @@
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 
+use mio::event::Event;
 use mio::net::TcpStream;
 use obkmq_node::{Instant, LinkId, Node};
 
 use crate::board::HostBoard;
-use crate::limits::{DRAIN_MS, TRANSFERS_PER_TURN};
+use crate::limits::{READS_PER_TURN, TRANSFER_BYTES, WRITES_PER_TURN};
+
+/// A read that did not fill its buffer has emptied the socket: whatever comes later is a new edge. Windows tells of
+/// readiness again only after an operation that would have blocked.
+const SHORT_IS_ALL: bool = cfg!(unix);
 
 /// A socket, what is known of its readiness, and what the node did not take yet.
 #[derive(Debug)]
@@ -18,6 +23,10 @@ pub(crate) struct Connection {
     untaken: Vec<u8>,
     readable: bool,
     writable: bool,
+    /// The peer will send no more, and its last bytes may have been read: only another read finds the end.
+    peer_ended: bool,
+    /// The node has something to send.
+    has_output: bool,
     phase: Phase,
     /// In the server's list of connections with work left over.
     queued: bool,
@@ -28,10 +37,8 @@ enum Phase {
     Open,
     /// The node waits for room or a verification; nothing is read until it says so.
     Paused,
-    /// The node has ended the link. The peer may still be sending; see [`DRAIN_MS`].
-    Draining {
-        until: Instant,
-    },
+    /// The node has ended the link. The peer may still be sending; see [`crate::limits::DRAIN_MS`].
+    Draining,
 }
 
 /// What the server has to do with the connection after a turn.
@@ -45,6 +52,20 @@ pub(crate) enum After {
     Drop,
 }
 
+/// What all connections share for moving bytes.
+#[derive(Debug)]
+pub(crate) struct Transfer {
+    pub(crate) buffer: Vec<u8>,
+    /// Bytes that the node has taken since the server last served its wishes.
+    pub(crate) received: usize,
+}
+
+impl Transfer {
+    pub(crate) fn new() -> Self {
+        Self { buffer: vec![0; TRANSFER_BYTES], received: 0 }
+    }
+}
+
 impl Connection {
     pub(crate) fn new(stream: TcpStream, link: LinkId) -> Self {
         Self {
@@ -53,13 +74,11 @@ impl Connection {
             untaken: Vec::new(),
             readable: false,
             writable: true,
+            peer_ended: false,
+            has_output: false,
             phase: Phase::Open,
             queued: false,
         }
-    }
-
-    pub(crate) fn stream_mut(&mut self) -> &mut TcpStream {
-        &mut self.stream
     }
 
     pub(crate) fn link(&self) -> LinkId {
@@ -67,9 +86,11 @@ impl Connection {
     }
 
     /// Notes an edge from the operating system.
-    pub(crate) fn note_ready(&mut self, readable: bool, writable: bool) {
-        self.readable |= readable;
-        self.writable |= writable;
+    pub(crate) fn note_ready(&mut self, event: &Event) {
+        let broken = event.is_error();
+        self.peer_ended |= event.is_read_closed() || broken;
+        self.readable |= event.is_readable() || self.peer_ended;
+        self.writable |= event.is_writable() || event.is_write_closed() || broken;
     }
 
     /// The node takes bytes of this link again.
@@ -79,9 +100,19 @@ impl Connection {
         }
     }
 
+    /// The node has something to send.
+    pub(crate) fn note_output(&mut self) {
+        self.has_output = true;
+    }
+
     /// Marks the connection as listed for another turn; `false` if it was already.
     pub(crate) fn queue(&mut self) -> bool {
         !std::mem::replace(&mut self.queued, true)
+    }
+
+    /// Whether it is listed for another turn.
+    pub(crate) fn is_queued(&self) -> bool {
+        self.queued
     }
 
     /// Its other turn has come.
@@ -89,37 +120,39 @@ impl Connection {
         self.queued = false;
     }
 
-    /// When a draining connection is dropped at last.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        match self.phase {
-            Phase::Draining { until } => Some(until),
-            Phase::Open | Phase::Paused => None,
+    /// The node has ended the link and everything it had to say was written. What the peer still sends is thrown away
+    /// from now on.
+    pub(crate) fn end(&mut self, node: &mut Node<HostBoard>, now: Instant, transfer: &mut Transfer) -> After {
+        if self.phase == Phase::Draining {
+            return After::Wait;
         }
-    }
-
-    /// The node has ended the link and everything it had to say was written.
-    pub(crate) fn end(&mut self, node: &mut Node<HostBoard>, now: Instant) {
-        if !matches!(self.phase, Phase::Draining { .. }) {
-            node.closed(now, self.link);
-            // A peer that is already gone needs no FIN.
+        node.closed(now, self.link);
+        self.untaken = Vec::new();
+        self.phase = Phase::Draining;
+        let after = self.turn(node, now, transfer);
+        if after != After::Drop {
+            // A peer that is gone by now needs no FIN.
             let _ = self.stream.shutdown(Shutdown::Write);
-            self.untaken = Vec::new();
-            self.phase = Phase::Draining { until: now.saturating_add_millis(DRAIN_MS) };
         }
+        after
     }
 
     /// Moves bytes both ways, as many as one turn allows.
-    pub(crate) fn turn(&mut self, node: &mut Node<HostBoard>, now: Instant, buffer: &mut [u8]) -> After {
-        let moved = self.write(node, now, buffer).and_then(|again| {
-            let more = self.read(node, now, buffer)?;
+    pub(crate) fn turn(
+        &mut self,
+        node: &mut Node<HostBoard>,
+        now: Instant,
+        transfer: &mut Transfer,
+    ) -> After {
+        let moved = self.write(node, now, &mut transfer.buffer).and_then(|again| {
+            let more = self.read(node, now, transfer)?;
             Ok(again || more)
         });
         match moved {
             Ok(true) => After::Again,
-            Ok(false) if self.deadline().is_some_and(|until| now >= until) => After::Drop,
             Ok(false) => After::Wait,
             Err(_) => {
-                if !matches!(self.phase, Phase::Draining { .. }) {
+                if self.phase != Phase::Draining {
                     node.closed(now, self.link);
                 }
                 After::Drop
@@ -129,39 +162,48 @@ impl Connection {
 
     /// Whether more can be written at once. The transport's end is an error.
     fn write(&mut self, node: &mut Node<HostBoard>, now: Instant, buffer: &mut [u8]) -> io::Result<bool> {
-        if matches!(self.phase, Phase::Draining { .. }) {
+        if self.phase == Phase::Draining {
             return Ok(false);
         }
-        for _ in 0..TRANSFERS_PER_TURN {
-            if !self.writable {
+        for _ in 0..WRITES_PER_TURN {
+            if !self.has_output || !self.writable {
                 return Ok(false);
             }
             let filled = node.fill(self.link, buffer);
             let Some(bytes) = buffer.get(..filled).filter(|bytes| !bytes.is_empty()) else {
+                self.has_output = false;
                 return Ok(false);
             };
             match self.stream.write(bytes) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(taken) => {
+                    // Before the node is told: what that brings up it says anew.
+                    self.has_output = taken < filled || filled == buffer.len();
+                    self.writable = taken == filled || !SHORT_IS_ALL;
                     node.sent(now, self.link, taken);
-                    self.writable = taken == filled;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable = false,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(self.writable)
+        Ok(self.has_output && self.writable)
     }
 
     /// Whether more can be read at once. The peer's end of the stream is an error.
-    fn read(&mut self, node: &mut Node<HostBoard>, now: Instant, buffer: &mut [u8]) -> io::Result<bool> {
-        for _ in 0..TRANSFERS_PER_TURN {
+    fn read(
+        &mut self,
+        node: &mut Node<HostBoard>,
+        now: Instant,
+        transfer: &mut Transfer,
+    ) -> io::Result<bool> {
+        for _ in 0..READS_PER_TURN {
             if self.phase == Phase::Paused {
                 return Ok(false);
             }
             if !self.untaken.is_empty() {
                 let taken = node.receive(now, self.link, &self.untaken);
+                transfer.received += taken;
                 self.untaken.drain(..taken.min(self.untaken.len()));
                 if !self.untaken.is_empty() {
                     self.phase = Phase::Paused;
@@ -172,12 +214,17 @@ impl Connection {
             if !self.readable {
                 return Ok(false);
             }
+            let buffer = transfer.buffer.as_mut_slice();
             match self.stream.read(buffer) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(_) if matches!(self.phase, Phase::Draining { .. }) => {}
                 Ok(count) => {
+                    self.readable = count == buffer.len() || self.peer_ended || !SHORT_IS_ALL;
+                    if self.phase == Phase::Draining {
+                        continue;
+                    }
                     let bytes = buffer.get(..count).unwrap_or_default();
                     let taken = node.receive(now, self.link, bytes);
+                    transfer.received += taken;
                     if let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) {
                         self.untaken = rest.to_vec();
                         self.phase = Phase::Paused;
@@ -188,6 +235,18 @@ impl Connection {
                 Err(error) => return Err(error),
             }
         }
-        Ok(self.readable)
+        Ok(self.readable && self.phase != Phase::Paused)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_connection_takes_little() {
+        // The socket itself is a descriptor, and more only where mio checks its users.
+        let own = size_of::<Option<Connection>>() - size_of::<TcpStream>();
+        assert!(own <= 48, "{own}");
     }
 }

@@ -6,6 +6,7 @@
 
 mod board;
 mod connection;
+mod connections;
 mod console;
 mod flash;
 mod limits;

@@ -1,11 +1,25 @@
 //! Capacities of the host board.
 
 /// Bytes moved by one `read` or `write`.
-pub(crate) const TRANSFER_BYTES: usize = 64 * 1024;
+pub(crate) const TRANSFER_BYTES: usize = 32 * 1024;
 
-/// Reads (and, apart from them, writes) for one connection in one turn; what is left over waits for the next turn, so
-/// that one flooder cannot starve the rest.
-pub(crate) const TRANSFERS_PER_TURN: usize = 4;
+/// Reads for one connection in one turn; what is left over waits for the next turn, so that one flooder cannot starve
+/// the rest, and so that what it sent is on its way to the readers before more is taken in.
+pub(crate) const READS_PER_TURN: usize = 1;
+
+/// Writes for one connection in one turn, likewise.
+pub(crate) const WRITES_PER_TURN: usize = 4;
+
+/// The node's wishes are served at the end of a turn, so that a reader gets what many writers sent in one write; but
+/// before more than this has come in, in bytes: what waits for a reader that takes everything must stay below the
+/// default quota of slow ones, which is twice this.
+pub(crate) const RECEIVED_BEFORE_WANTS_BYTES: usize = 32 * 1024;
+
+/// Reads of the console in one turn.
+pub(crate) const CONSOLE_READS_PER_TURN: usize = 4;
+
+/// Rounds of deadlines and wishes in one turn: ending links may move deadlines, and those due may end links.
+pub(crate) const ROUNDS_PER_TURN: usize = 2;
 
 /// Connections accepted in one turn.
 pub(crate) const ACCEPTS_PER_TURN: usize = 64;

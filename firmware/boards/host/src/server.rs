@@ -1,6 +1,6 @@
 //! The loop: sockets and console on one side, the node on the other, one thread, nothing blocks.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::time::{Duration, Instant as Clock};
@@ -10,10 +10,12 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use obkmq_node::{Action, Instant, LinkId, Node, Want};
 
 use crate::board::HostBoard;
-use crate::connection::{After, Connection};
+use crate::connection::{After, Connection, Transfer};
+use crate::connections::Connections;
 use crate::console::{Console, Input};
 use crate::limits::{
-    ACCEPT_PAUSE_MS, ACCEPTS_PER_TURN, EVENTS_PER_TURN, TRANSFER_BYTES, TRANSFERS_PER_TURN, WANTS_PER_TURN,
+    ACCEPT_PAUSE_MS, ACCEPTS_PER_TURN, CONSOLE_READS_PER_TURN, DRAIN_MS, EVENTS_PER_TURN,
+    RECEIVED_BEFORE_WANTS_BYTES, ROUNDS_PER_TURN, WANTS_PER_TURN,
 };
 use crate::stop::Stop;
 
@@ -76,14 +78,22 @@ pub struct Server {
     console_waits: bool,
     poll: Poll,
     started: Clock,
-    connections: HashMap<Token, Connection>,
-    tokens: HashMap<LinkId, Token>,
-    next_token: usize,
-    /// Connections with work left over from their last turn.
-    again: Vec<Token>,
-    /// Connections that are only read until their peer has seen the end.
-    draining: VecDeque<Token>,
-    buffer: Vec<u8>,
+    connections: Connections,
+    /// Numbers of the connections whose turn it is; empty between turns, its storage is kept.
+    turns: Vec<usize>,
+    /// Numbers of the connections with work left over from their last turn.
+    again: Vec<usize>,
+    /// Connections that are only read until their peer has seen the end, and until when at most.
+    draining: VecDeque<Draining>,
+    transfer: Transfer,
+}
+
+/// A connection whose link has ended. Its number may be another's by the time it is looked at.
+#[derive(Debug, Clone, Copy)]
+struct Draining {
+    number: usize,
+    link: LinkId,
+    until: Instant,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,12 +141,11 @@ impl Server {
             console_waits: false,
             poll,
             started,
-            connections: HashMap::new(),
-            tokens: HashMap::new(),
-            next_token: FIRST_CONNECTION,
+            connections: Connections::default(),
+            turns: Vec::new(),
             again: Vec::new(),
             draining: VecDeque::new(),
-            buffer: vec![0; TRANSFER_BYTES],
+            transfer: Transfer::new(),
         };
         // The first listener is opened here, so that a port in use is an error of starting.
         if let Some((address, error)) = server.actions()?.refused {
@@ -158,34 +167,41 @@ impl Server {
     /// Runs until something ends it; what waits to be stored is stored before it returns.
     pub fn run(&mut self, stop: &Stop) -> Result<Outcome, ServerError> {
         let mut events = Events::with_capacity(EVENTS_PER_TURN);
-        let outcome = loop {
+        // Read once a turn: a turn is short, and deadlines are in milliseconds at best.
+        let mut now = self.now();
+        let outcome = 'run: loop {
             if stop.is_requested() {
                 break Outcome::Stopped;
             }
-            let now = self.now();
-            let deadline = self.node.poll(now);
-            let done = self.actions()?;
-            if let Some((address, error)) = done.refused {
-                self.listening_refused(address, &error);
+            let mut timeout = Some(Duration::ZERO);
+            for _ in 0..ROUNDS_PER_TURN {
+                let deadline = self.node.poll(now);
+                let done = self.actions()?;
+                if let Some((address, error)) = done.refused {
+                    self.listening_refused(address, &error);
+                }
+                if let Some(outcome) = done.outcome {
+                    break 'run outcome;
+                }
+                let settled = self.wants(now);
+                // Room on the console may let the next command in.
+                if !self.write_console()? && settled {
+                    timeout = self.timeout(now, deadline);
+                    break;
+                }
             }
-            if let Some(outcome) = done.outcome {
-                break outcome;
-            }
-            let settled = self.wants(now);
-            // Room on the console may let the next command in.
-            let timeout = if self.write_console()? || !settled {
-                Some(Duration::ZERO)
-            } else {
-                self.timeout(now, deadline)
-            };
+            self.note_turn(now);
             match self.poll.poll(&mut events, timeout) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                    now = self.now();
+                    continue;
+                }
                 result => result?,
             }
-            let now = self.now();
-            let mut turns = std::mem::take(&mut self.again);
-            for token in &turns {
-                if let Some(connection) = self.connections.get_mut(token) {
+            now = self.now();
+            std::mem::swap(&mut self.turns, &mut self.again);
+            for &number in &self.turns {
+                if let Some(connection) = self.connections.get_mut(number) {
                     connection.unqueue();
                 }
             }
@@ -197,10 +213,11 @@ impl Server {
                         self.console_readable = true;
                         self.console_waits &= !event.is_writable();
                     }
-                    token => {
-                        if let Some(connection) = self.connections.get_mut(&token) {
-                            connection.note_ready(event.is_readable(), event.is_writable());
-                            turns.push(token);
+                    Token(token) => {
+                        let number = token.wrapping_sub(FIRST_CONNECTION);
+                        if let Some(connection) = self.connections.get_mut(number) {
+                            connection.note_ready(event);
+                            self.turns.push(number);
                         }
                     }
                 }
@@ -209,9 +226,7 @@ impl Server {
                 break Outcome::Intercepted;
             }
             self.accept(now);
-            for token in turns {
-                self.turn(token, now);
-            }
+            self.take_turns(now);
             self.drop_drained(now);
         };
         self.node.flush();
@@ -223,7 +238,14 @@ impl Server {
         Instant::from_micros(u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX))
     }
 
-    fn timeout(&self, now: Instant, deadline: Option<Instant>) -> Option<Duration> {
+    fn note_turn(&mut self, began: Instant) {
+        let micros = self.now().as_micros().saturating_sub(began.as_micros());
+        self.node.note_turn(u32::try_from(micros).unwrap_or(u32::MAX));
+    }
+
+    fn timeout(&mut self, now: Instant, deadline: Option<Instant>) -> Option<Duration> {
+        // What was dropped since it was listed has no turn to wait for.
+        self.again.retain(|&number| self.connections.get_mut(number).is_some_and(|entry| entry.is_queued()));
         if !self.again.is_empty() || self.accepting == Accepting::Pending || self.console_readable {
             return Some(Duration::ZERO);
         }
@@ -231,7 +253,7 @@ impl Server {
             Accepting::PausedUntil(until) => Some(until),
             Accepting::No | Accepting::Pending => None,
         };
-        let drained = self.draining.iter().find_map(|token| self.connections.get(token)?.deadline());
+        let drained = self.draining.front().map(|draining| draining.until);
         let next = [deadline, paused, drained].into_iter().flatten().min()?;
         // Rounded up: waking a little too early would only turn the loop once more for nothing.
         Some(Duration::from_micros(next.as_micros().saturating_sub(now.as_micros()).next_multiple_of(1000)))
@@ -328,87 +350,104 @@ impl Server {
     fn adopt(&mut self, mut stream: mio::net::TcpStream, peer: SocketAddr, now: Instant) {
         // Small packets must not wait for acknowledgements of earlier ones; a socket without the option still works.
         let _ = stream.set_nodelay(true);
-        let token = Token(self.next_token);
+        let token = Token(FIRST_CONNECTION.saturating_add(self.connections.next_number()));
         let Ok(link) = self.node.opened(now, peer) else { return };
         let interest = Interest::READABLE | Interest::WRITABLE;
         if self.poll.registry().register(&mut stream, token, interest).is_err() {
             self.node.closed(now, link);
             return;
         }
-        self.next_token = self.next_token.wrapping_add(1).max(FIRST_CONNECTION);
-        self.connections.insert(token, Connection::new(stream, link));
-        self.tokens.insert(link, token);
+        self.connections.insert(Connection::new(stream, link));
+    }
+
+    /// Gives every connection in the list its turn.
+    fn take_turns(&mut self, now: Instant) {
+        let mut turns = std::mem::take(&mut self.turns);
+        for number in turns.drain(..) {
+            self.turn(number, now);
+            if self.transfer.received >= RECEIVED_BEFORE_WANTS_BYTES {
+                // What this leaves unserved, or unsettled, the next round of the loop serves.
+                self.wants(now);
+            }
+        }
+        self.turns = turns;
     }
 
     /// Serves what the node wants. `false` if that may have moved its deadlines, or if there is more to serve.
     fn wants(&mut self, now: Instant) -> bool {
+        self.transfer.received = 0;
         let mut settled = true;
         for _ in 0..WANTS_PER_TURN {
             let Some((link, want)) = self.node.next_want() else { return settled };
             settled &= want == Want::Write;
-            let Some(&token) = self.tokens.get(&link) else { continue };
+            let Some(number) = self.connections.number_of(link) else { continue };
+            let Some(connection) = self.connections.get_mut(number) else { continue };
             match want {
-                Want::Write => self.turn(token, now),
+                Want::Write => {
+                    connection.note_output();
+                    self.turn(number, now);
+                }
                 Want::Read => {
-                    if let Some(connection) = self.connections.get_mut(&token) {
-                        connection.resume();
-                    }
-                    self.turn(token, now);
+                    connection.resume();
+                    self.turn(number, now);
                 }
                 Want::Close => {
-                    if let Some(connection) = self.connections.get_mut(&token) {
-                        connection.end(&mut self.node, now);
-                        self.draining.push_back(token);
+                    let after = connection.end(&mut self.node, now, &mut self.transfer);
+                    if after != After::Drop {
+                        let until = now.saturating_add_millis(DRAIN_MS);
+                        self.draining.push_back(Draining { number, link, until });
                     }
-                    self.turn(token, now);
+                    self.follow_up(number, after);
                 }
             }
         }
         false
     }
 
-    fn turn(&mut self, token: Token, now: Instant) {
-        let Some(connection) = self.connections.get_mut(&token) else { return };
-        match connection.turn(&mut self.node, now, &mut self.buffer) {
-            After::Wait => {}
-            After::Again if connection.queue() => self.again.push(token),
-            After::Again => {}
-            After::Drop => self.drop_connection(token),
-        }
+    fn turn(&mut self, number: usize, now: Instant) {
+        let Some(connection) = self.connections.get_mut(number) else { return };
+        let after = connection.turn(&mut self.node, now, &mut self.transfer);
+        self.follow_up(number, after);
     }
 
-    fn drop_connection(&mut self, token: Token) {
-        if let Some(mut connection) = self.connections.remove(&token) {
-            self.tokens.remove(&connection.link());
-            // Closing the descriptor removes it from the poll set anyway.
-            let _ = self.poll.registry().deregister(connection.stream_mut());
+    fn follow_up(&mut self, number: usize, after: After) {
+        match after {
+            After::Wait => {}
+            After::Again => {
+                if self.connections.get_mut(number).is_some_and(Connection::queue) {
+                    self.again.push(number);
+                }
+            }
+            // Closing the descriptor removes it from the poll set.
+            After::Drop => drop(self.connections.remove(number)),
         }
     }
 
     /// All drain for the same time, so the first in the list is the first that is over.
     fn drop_drained(&mut self, now: Instant) {
-        while let Some(&token) = self.draining.front() {
-            match self.connections.get(&token).and_then(Connection::deadline) {
-                Some(until) if now < until => break,
-                _ => {
-                    self.draining.pop_front();
-                    self.drop_connection(token);
-                }
+        while let Some(&Draining { number, link, until }) = self.draining.front() {
+            let is_gone = !self.connections.carries(number, link);
+            if now < until && !is_gone {
+                break;
+            }
+            self.draining.pop_front();
+            if !is_gone {
+                drop(self.connections.remove(number));
             }
         }
     }
 
     /// Whether the line was claimed.
     fn read_console(&mut self) -> Result<bool, ServerError> {
-        for _ in 0..TRANSFERS_PER_TURN {
-            match self.console.read(&mut self.buffer).map_err(ServerError::Console)? {
+        for _ in 0..CONSOLE_READS_PER_TURN {
+            match self.console.read(&mut self.transfer.buffer).map_err(ServerError::Console)? {
                 Input::Nothing => {
                     self.console_readable = false;
                     break;
                 }
                 Input::Intercepted => return Ok(true),
                 Input::Bytes(count) => {
-                    self.node.console_input(self.buffer.get(..count).unwrap_or_default());
+                    self.node.console_input(self.transfer.buffer.get(..count).unwrap_or_default());
                 }
             }
         }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests")]
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -20,10 +20,16 @@ struct Running {
 
 impl Running {
     fn start(setup: Setup) -> Self {
+        Self::start_after(setup, |_| ())
+    }
+
+    /// The same after `meanwhile`, during which the listener is open but nobody looks at it.
+    fn start_after(setup: Setup, meanwhile: impl FnOnce(SocketAddr)) -> Self {
         let setup = Setup { listen: Some("127.0.0.1:0".parse().unwrap()), ..setup };
         let stop = Stop::new();
         let mut server = start(&setup, Console::Log(Box::new(std::io::sink())), &stop).unwrap();
         let address = server.address().unwrap();
+        meanwhile(address);
         let handle = stop.clone();
         let thread = thread::spawn(move || server.run(&handle).unwrap());
         Self { address, stop, thread: Some(thread) }
@@ -64,6 +70,78 @@ fn a_message_goes_from_one_client_to_another() {
     exchange(&mut publisher, &connect_packet(b'p'), &CONNACK_ACCEPTED);
     publisher.write_all(&[0x30, 7, 0, 3, b'a', b'/', b'b', b'h', b'i']).unwrap();
     exchange(&mut subscriber, &[], &[0x30, 7, 0, 3, b'a', b'/', b'b', b'h', b'i']);
+    assert_eq!(server.stop(), Outcome::Stopped);
+}
+
+#[test]
+fn an_end_that_came_together_with_the_last_bytes_is_noticed() {
+    let mut ended = None;
+    let server = Running::start_after(Setup::default(), |address| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        // With a retained will.
+        stream.write_all(b"\x10\x13\x00\x04MQTT\x04\x26\x00\x3c\x00\x01w\x00\x01t\x00\x01x").unwrap();
+        // Only this end: a socket that is gone would answer the CONNACK with a reset, which is noticed in any case.
+        stream.shutdown(Shutdown::Write).unwrap();
+        ended = Some(stream);
+    });
+    let mut subscriber = server.connect();
+    exchange(&mut subscriber, &connect_packet(b's'), &CONNACK_ACCEPTED);
+    exchange(&mut subscriber, &[0x82, 6, 0, 1, 0, 1, b't', 0], &[0x90, 3, 0, 1, 0]);
+    // Retained, or as it happens.
+    let mut will = [0; 6];
+    subscriber.read_exact(&mut will).unwrap();
+    assert_eq!((will[0] | 1, &will[1..]), (0x31, &[4, 0, 1, b't', b'x'][..]));
+    drop(ended);
+    assert_eq!(server.stop(), Outcome::Stopped);
+}
+
+#[test]
+fn a_client_that_is_slow_to_go_is_not_taken_for_the_next() {
+    let server = Running::start(Setup::default());
+    let mut going = server.connect();
+    exchange(&mut going, &connect_packet(b'g'), &CONNACK_ACCEPTED);
+    going.write_all(&[0xE0, 0]).unwrap();
+    // The server has ended the link, whose slot is free now, and waits for this end.
+    assert_eq!(going.read(&mut [0; 1]).unwrap(), 0);
+    let mut next = server.connect();
+    exchange(&mut next, &connect_packet(b'n'), &CONNACK_ACCEPTED);
+    drop(going);
+    let mut third = server.connect();
+    exchange(&mut third, &connect_packet(b't'), &CONNACK_ACCEPTED);
+    exchange(&mut next, &[0xC0, 0], &[0xD0, 0]);
+    exchange(&mut third, &[0xC0, 0], &[0xD0, 0]);
+    assert_eq!(server.stop(), Outcome::Stopped);
+}
+
+#[test]
+fn a_reader_that_takes_everything_loses_nothing_of_a_burst() {
+    const MESSAGES: usize = 4000;
+    let message = b"\x30\x20\x00\x0ebench/00/state0123456789abcdef";
+    let burst = message.repeat(MESSAGES);
+    // All of it is there, twice as much as the default quota of a slow reader, when the server looks at it first.
+    let (mut subscriber, mut publisher) = (None, None);
+    let server = Running::start_after(Setup::default(), |address| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(&connect_packet(b's')).unwrap();
+        stream.write_all(&[0x82, 6, 0, 1, 0, 1, b'#', 0]).unwrap();
+        subscriber = Some(stream);
+        let stream = TcpStream::connect(address).unwrap();
+        let mut writer = stream.try_clone().unwrap();
+        publisher = Some((
+            stream,
+            thread::spawn(move || {
+                writer.write_all(&connect_packet(b'p')).unwrap();
+                writer.write_all(&burst).unwrap();
+            }),
+        ));
+    });
+    let mut subscriber = subscriber.unwrap();
+    exchange(&mut subscriber, &[], &[0x20, 2, 0, 0, 0x90, 3, 0, 1, 0]);
+    let mut received = vec![0; message.len() * MESSAGES];
+    subscriber.read_exact(&mut received).unwrap();
+    assert!(received.chunks(message.len()).all(|received| received == message));
+    publisher.unwrap().1.join().unwrap();
     assert_eq!(server.stop(), Outcome::Stopped);
 }
 
