@@ -3,6 +3,8 @@
 //! `cargo xtask` is an alias for this program. One verb, one file.
 #![forbid(unsafe_code)]
 
+#[cfg(target_os = "linux")]
+mod bench_broker;
 mod chip;
 mod ci;
 mod demo;
@@ -31,6 +33,8 @@ enum Verb {
     /// Flash, provision and load-test a simulated board
     Demo,
     Fuzz(fuzz::Arguments),
+    #[cfg(target_os = "linux")]
+    BenchBroker(bench_broker::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +44,8 @@ fn main() -> ExitCode {
         Verb::Ci => ci::run(),
         Verb::Demo => demo::run(),
         Verb::Fuzz(arguments) => fuzz::run(&arguments),
+        #[cfg(target_os = "linux")]
+        Verb::BenchBroker(arguments) => bench_broker::run(&arguments),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

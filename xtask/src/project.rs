@@ -73,6 +73,12 @@ impl Project {
         self.target.join("debug").join(name).with_extension(std::env::consts::EXE_EXTENSION)
     }
 
+    /// The same, built in the release profile.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn release_program(&self, name: &str) -> PathBuf {
+        self.target.join("release").join(name).with_extension(std::env::consts::EXE_EXTENSION)
+    }
+
     /// Cargo, working on the host workspace.
     pub(crate) fn cargo(&self) -> Command {
         cargo_in(&self.root)

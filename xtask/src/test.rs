@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every test there is, and one line that sums them up.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{ExitCode, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context as _, Result};
 
@@ -10,6 +10,10 @@ use crate::image;
 use crate::process;
 use crate::project::Project;
 use crate::tally::Tally;
+use crate::toolchain;
+
+/// The nearest to the chips that runs on a PC.
+const TARGET_32_BITS: &str = "i686-unknown-linux-gnu";
 
 /// Builds what the tests drive, runs them all and ends with `N passed, N failed, N skipped`.
 pub(crate) fn run() -> Result<ExitCode> {
@@ -42,10 +46,44 @@ fn prepare(project: &Project) -> Result<()> {
     Ok(())
 }
 
-/// Streams the output of `cargo test` and adds it up. An error is a run that ended badly, failed tests included.
+/// All tests of this machine, then those of the broker once more where a pointer has 32 bits, as on the chips.
 fn run_all(project: &Project, tally: &mut Tally) -> Result<()> {
     let mut command = project.cargo();
     command.args(["test", "--workspace", "--locked", "--no-fail-fast"]);
+    add_up(command, tally)?;
+    if !links_32_bits() {
+        tally.skipped += 1;
+        tally.line(
+            "skipped: broker with 32-bit pointers: this machine cannot link for it; install: apt install gcc-multilib",
+        );
+        return Ok(());
+    }
+    toolchain::ensure_target(project, TARGET_32_BITS)?;
+    let mut command = project.cargo();
+    command.args([
+        "test",
+        "--package",
+        "obkmq-broker",
+        "--locked",
+        "--no-fail-fast",
+        "--target",
+        TARGET_32_BITS,
+    ]);
+    add_up(command, tally)
+}
+
+/// Whether the C compiler, which links, has a 32-bit library.
+fn links_32_bits() -> bool {
+    cfg!(all(target_os = "linux", target_arch = "x86_64"))
+        && Command::new("cc")
+            .args(["-m32", "-shared", "-x", "c", "/dev/null", "-o", "/dev/null"])
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
+}
+
+/// Streams the output of `cargo test` and adds it up. An error is a run that ended badly, failed tests included.
+fn add_up(mut command: Command, tally: &mut Tally) -> Result<()> {
     println!("$ {}", process::shown(&command));
     let mut child = command.stdout(Stdio::piped()).spawn().context("cargo cannot be started")?;
     if let Some(output) = child.stdout.take() {
