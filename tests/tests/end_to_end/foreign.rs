@@ -1,59 +1,32 @@
-//! Clients and tools that nobody here wrote.
+//! Clients that nobody here wrote: each does all it can of connect, quality of service, retained, wills, sessions and,
+//! in version 5, properties.
+
+mod mosquitto;
+mod rumqttc;
+mod scripts;
+
+use std::net::SocketAddr;
 
 use libtest_mimic::Trial;
-use obkmq_tests::{Board, Program, Tool};
+use obkmq_tests::Board;
+use tempfile::TempDir;
 
-use crate::{host, test_with};
+use crate::host;
+
+/// Who may connect to [`broker`].
+const USER: &str = "house";
+const PASSWORD: &str = "correct horse";
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![test_with(
-        "mosquittos_clients_work_through_the_broker",
-        &[Tool::MOSQUITTO_PUB, Tool::MOSQUITTO_SUB],
-        mosquittos_clients,
-    )]
+    let mut trials = mosquitto::trials();
+    trials.extend(scripts::trials());
+    trials.extend(rumqttc::trials());
+    trials
 }
 
-fn mosquittos_clients() {
+/// A broker that lets [`USER`] in and nobody else.
+fn broker() -> (Board, SocketAddr, TempDir) {
     let home = tempfile::tempdir().unwrap();
-    let (_board, address) = host::start(home.path(), &[]);
-    let port = address.port().to_string();
-    let publish = |arguments: &[&str]| {
-        Program::new("mosquitto_pub").args(["-h", "127.0.0.1", "-p", &port]).args(arguments).run().expect(0)
-    };
-    let subscribe = |arguments: &[&str]| {
-        Program::new("mosquitto_sub").args(["-h", "127.0.0.1", "-p", &port]).args(arguments)
-    };
-
-    // Retained, at every quality of service, and what a late subscriber sees of it.
-    for qos in ["0", "1", "2"] {
-        publish(&["-t", &format!("house/{qos}"), "-m", &format!("level {qos}"), "-q", qos, "-r"]);
-    }
-    let seen = subscribe(&["-t", "house/+", "-v", "-C", "3", "-q", "1"]).run().expect(0).output;
-    let mut lines: Vec<_> = seen.lines().collect();
-    lines.sort_unstable();
-    assert_eq!(lines, ["house/0 level 0", "house/1 level 1", "house/2 level 2"]);
-
-    // Live, through a wildcard, in the order they were sent.
-    let mut listener = Board::start(subscribe(&["-t", "live/#", "-t", "ready", "-v", "-q", "1"]));
-    publish(&["-t", "ready", "-m", "now", "-r"]);
-    listener.line("ready now");
-    let numbers: String = (0..100).map(|number| format!("{number}\n")).collect();
-    let publisher = Program::new("mosquitto_pub");
-    publisher
-        .args(["-h", "127.0.0.1", "-p", &port, "-t", "live/a/b", "-q", "1", "-l"])
-        .input(&numbers)
-        .run()
-        .expect(0);
-    for number in 0..100 {
-        assert_eq!(listener.line("live/"), format!("live/a/b {number}"));
-    }
-
-    // A will, when its client is killed.
-    let will =
-        ["-t", "x", "--will-topic", "live/will", "--will-payload", "gone", "--will-qos", "1", "-i", "mortal"];
-    let mortal = Board::start(subscribe(&[&will[..], &["-t", "ready", "-v"]].concat()));
-    let mut mortal = mortal;
-    mortal.line("ready now");
-    drop(mortal);
-    assert_eq!(listener.line("live/"), "live/will gone");
+    let (board, address) = host::start(home.path(), &["--config", &host::settings_file(home.path())]);
+    (board, address, home)
 }

@@ -38,7 +38,8 @@ pub(crate) fn address_in(line: &str) -> SocketAddr {
         .unwrap_or_else(|| panic!("no address: {line}"))
 }
 
-fn settings_file(home: &Path) -> String {
+/// A settings file with the user "house" and the password "correct horse"; nobody else may connect.
+pub(crate) fn settings_file(home: &Path) -> String {
     std::fs::write(home.join("password"), "correct horse\n").unwrap();
     let path = home.join("house.toml");
     std::fs::write(&path, "[users.house]\npassword = \"file:password\"\n").unwrap();

@@ -23,7 +23,7 @@ fn main() {
 }
 
 /// A test that always runs.
-fn test(name: &str, body: fn()) -> Trial {
+fn test(name: &str, body: impl FnOnce() + Send + 'static) -> Trial {
     Trial::test(name, move || {
         body();
         Ok(())
@@ -31,10 +31,10 @@ fn test(name: &str, body: fn()) -> Trial {
 }
 
 /// A test that needs `tools`.
-fn test_with(name: &str, tools: &[Tool], body: fn()) -> Trial {
+fn test_with(name: &str, tools: &[Tool], body: impl FnOnce() + Send + 'static) -> Trial {
     let missing = missing(tools);
     if let Some(tool) = missing {
-        println!("skipped: {name}: {} is not on PATH; install: {}", tool.program, tool.install);
+        println!("skipped: {name}: {} is not there; install: {}", tool.name, tool.install);
     }
     test(name, body).with_ignored_flag(missing.is_some())
 }
