@@ -80,7 +80,8 @@ impl<V: Verifier> Broker<V> {
         &mut self.verifier
     }
 
-    /// Closes the links of a user that was deleted or has a new password.
+    /// Closes the links of a user that was deleted or has a new password, whose number nobody has any more, and ends
+    /// its sessions.
     pub fn revoke(&mut self, now: Instant, user: UserId) {
         self.core.advance(now);
         self.core.revoke(user);
@@ -223,6 +224,11 @@ impl<V: Verifier> Broker<V> {
     /// The next happening for the log.
     pub fn next_event(&mut self) -> Option<Event> {
         self.core.next_event()
+    }
+
+    /// Whether there may be a change to fetch: a cheap question.
+    pub fn has_changes(&self) -> bool {
+        self.core.has_changes()
     }
 
     /// The next change that should survive a power cut.

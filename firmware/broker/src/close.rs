@@ -289,6 +289,7 @@ impl Core {
         if let Some(will) = will {
             self.publish_will(session, will);
         }
+        self.note_session_change(session);
         self.sessions.remove(&mut self.memory, session);
     }
 
@@ -352,9 +353,16 @@ impl Core {
         });
     }
 
-    /// Closes the links of a user whose rights have changed. Stored sessions stay: they need a new login.
+    /// Closes the links of a user who is not one any more, and ends the sessions that nobody can come back to.
     pub(crate) fn revoke(&mut self, user: UserId) {
         self.disconnect_where(|session, _| session.user() == Some(user));
+        for index in 0..self.sessions.end() {
+            let Some(session) = self.sessions.handle_at(index) else { continue };
+            let entry = self.sessions.get(session);
+            if entry.user() == Some(user) && entry.link().is_none() && !entry.is.all(Marks::ENDED) {
+                self.end_session(session);
+            }
+        }
     }
 
     /// Closes the anonymous links that would not be let in any more.

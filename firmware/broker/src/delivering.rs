@@ -94,9 +94,11 @@ impl Core {
             self.push(link, record);
             return Ok(());
         }
+        let flow = self.sessions.flow(session);
+        let waits = flow.is_some_and(|flow| !flow.waiting.is_empty()) || !self.may_promote(session);
         if !is_replay
-            && let Some(flow) = self.sessions.flow(session)
-            && (!flow.waiting.is_empty() || !self.may_promote(session))
+            && waits
+            && let Some(flow) = flow
             && self.is_full(flow.waiting_count, flow.waiting_bytes, bytes)
         {
             return Err(Drop::QueueFull);
@@ -110,16 +112,20 @@ impl Core {
                 return Err(drop);
             }
         };
-        if let Some(flow) = self.sessions.flow_mut(session) {
-            flow.waiting.push_back(&mut self.deliveries, record);
-            if is_replay {
-                flow.waiting_replays = flow.waiting_replays.saturating_add(1);
-            } else {
-                flow.waiting_count = flow.waiting_count.saturating_add(1);
-                flow.waiting_bytes = flow.waiting_bytes.saturating_add(bytes);
+        match link.filter(|_| !waits) {
+            Some(link) => self.ship(session, link, record),
+            None => {
+                if let Some(flow) = self.sessions.flow_mut(session) {
+                    flow.waiting.push_back(&mut self.deliveries, record);
+                    if is_replay {
+                        flow.waiting_replays = flow.waiting_replays.saturating_add(1);
+                    } else {
+                        flow.waiting_count = flow.waiting_count.saturating_add(1);
+                        flow.waiting_bytes = flow.waiting_bytes.saturating_add(bytes);
+                    }
+                }
             }
         }
-        self.promote(session);
         Ok(())
     }
 
@@ -170,7 +176,9 @@ impl Core {
 
     /// Moves waiting messages into the outbox, as many as the client's window and the outbox allow.
     pub(crate) fn promote(&mut self, session: Handle<Session>) {
-        while self.may_promote(session) {
+        while self.sessions.flow(session).is_some_and(|flow| !flow.waiting.is_empty())
+            && self.may_promote(session)
+        {
             let Some(link) = self.sessions.get(session).link() else { break };
             let Some(flow) = self.sessions.flow_mut(session) else { break };
             let Some(record) = flow.waiting.pop_front(&mut self.deliveries) else { break };
@@ -192,15 +200,20 @@ impl Core {
                 self.discard(record);
                 continue;
             }
-            // Those that are sent again have theirs.
-            let id = self.deliveries[record].packet_id.or_else(|| self.take_packet_id(session));
-            self.deliveries[record].packet_id = id;
-            if let Some(flow) = self.sessions.flow_mut(session) {
-                flow.inflight_count += 1;
-            }
-            self.push(link, record);
+            self.ship(session, link, record);
         }
         self.sessions.settle_flow(&mut self.memory, session);
+    }
+
+    /// Puts a message above QoS 0 into the outbox, for which the window has room.
+    fn ship(&mut self, session: Handle<Session>, link: Handle<Link>, record: Handle<Delivery>) {
+        // Those that are sent again have their identifier.
+        let id = self.deliveries[record].packet_id.or_else(|| self.take_packet_id(session));
+        self.deliveries[record].packet_id = id;
+        if let Some(flow) = self.sessions.flow_mut(session) {
+            flow.inflight_count += 1;
+        }
+        self.push(link, record);
     }
 
     /// An identifier that nothing under way to the client has.
@@ -209,6 +222,9 @@ impl Core {
     fn take_packet_id(&mut self, session: Handle<Session>) -> Option<PacketId> {
         let flow = self.sessions.flow(session)?;
         let (mut next, mut used) = (flow.next_id, flow.used_id);
+        if flow.inflight_count == 0 {
+            used = advance(next, PACKET_IDS - 1);
+        }
         while next == used {
             let wire = self.sessions.get(session).link().and_then(|link| self.links[link].wire.head());
             let mut nearest = None;

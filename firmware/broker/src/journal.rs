@@ -131,6 +131,10 @@ impl Core {
         }
     }
 
+    pub(crate) fn has_changes(&self) -> bool {
+        self.retained.has_changes() || self.journal.pending || self.journal.told.is_some()
+    }
+
     pub(crate) fn next_change(&mut self) -> Option<Change<'_>> {
         if let Some(told) = self.journal.told.take()
             && self.sessions.get(told).is.all(Marks::ENDED)

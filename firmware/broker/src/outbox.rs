@@ -80,10 +80,15 @@ impl Core {
             self.resume(link);
         }
         if let Some(session) = self.links[link].session
-            && self.sessions.get(session).flow.is_some()
+            && let Some(flow) = self.sessions.flow(session)
         {
-            self.replay(session);
-            self.promote(session);
+            let (waits, is_owed) = (!flow.waiting.is_empty(), flow.replay.is_some());
+            if is_owed {
+                self.replay(session);
+            }
+            if waits || is_owed {
+                self.promote(session);
+            }
         }
     }
 

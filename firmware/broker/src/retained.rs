@@ -174,6 +174,10 @@ impl RetainedStore {
         }
     }
 
+    pub(crate) const fn has_changes(&self) -> bool {
+        self.changed > 0 || self.told.is_some()
+    }
+
     /// Removes what has been told to be gone. Says whether there is anything to tell.
     pub(crate) fn prepare_change(&mut self, memory: &mut Memory, messages: &mut Messages) -> bool {
         if let Some(told) = self.told.take() {

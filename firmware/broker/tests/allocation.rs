@@ -159,7 +159,7 @@ impl World {
             }
             moved |= self.serve();
             let statistics = self.broker.statistics();
-            assert!(statistics.memory_used_bytes >= held().bytes, "{} {statistics:?}", held().bytes);
+            assert_eq!(statistics.memory_used_bytes, held().accounted_bytes(), "{statistics:?}");
             if !moved {
                 return;
             }

@@ -101,6 +101,11 @@ impl Console {
         self.hashing.is_none() && self.output.has_room_for_reply()
     }
 
+    /// Whether nobody has said anything.
+    fn is_idle(&self) -> bool {
+        self.hashing.is_none() && self.input.is_empty()
+    }
+
     /// Whether there is something to do at once.
     fn is_busy(&self) -> bool {
         self.hashing.is_some() || (self.is_free() && !self.input.is_empty())
@@ -160,6 +165,9 @@ impl Console {
 impl<B: Board> Node<B> {
     /// Works on what came in: one slice of hashing and one command at most.
     pub(crate) fn poll_console(&mut self) -> Option<Instant> {
+        if self.console.is_idle() {
+            return None;
+        }
         if let Some((asker, name, hash)) = self.console.hash() {
             let answer = self.change(|draft| draft.set_user(&name, hash));
             self.console.answer(asker, answer);

@@ -26,7 +26,7 @@ pub(crate) struct Journal {
     /// Not before this time is flash written again.
     next_write: Instant,
     /// Something may have happened since the broker last said that nothing has changed.
-    traffic: bool,
+    pending: bool,
     unwanted: Unwanted,
     /// Stored sessions that wait until it is known who there is.
     sessions: Vec<Key>,
@@ -78,7 +78,7 @@ impl Journal {
         Self {
             store: KeptStore::new(range),
             next_write: Instant::from_micros(0),
-            traffic: false,
+            pending: false,
             unwanted: Unwanted::default(),
             sessions: Vec::new(),
             retry: Retry::Nothing,
@@ -109,7 +109,7 @@ impl Journal {
                 }
             }
         });
-        self.traffic = true;
+        self.pending = true;
         match loaded {
             Ok(unreadable) => Ok(Restored { unreadable, ..restored }),
             // No write would succeed either: without this the region would be lost for ever.
@@ -178,7 +178,7 @@ impl Journal {
         flash: &mut F,
         settings: &Settings,
     ) -> Result<(), StorageError> {
-        self.traffic = true;
+        self.pending = true;
         broker.tell_retained_again(|topic| is_kept(settings, topic));
         let unwanted = &mut self.unwanted;
         unwanted.is_cut_short = false;
@@ -192,14 +192,14 @@ impl Journal {
         Ok(())
     }
 
-    /// The broker has been at work: something may have changed.
-    pub(crate) fn note_traffic(&mut self) {
-        self.traffic = true;
+    /// The broker has something to tell.
+    pub(crate) fn note_changes(&mut self) {
+        self.pending = true;
     }
 
     /// When there may be something to write.
     pub(crate) fn due(&self) -> Option<Instant> {
-        self.traffic.then_some(self.next_write)
+        self.pending.then_some(self.next_write)
     }
 
     /// Flash was written, or could not be.
@@ -237,7 +237,7 @@ impl Journal {
         }
         for _ in 0..CHANGES_PER_TURN {
             let Some(change) = broker.next_change() else {
-                self.traffic = false;
+                self.pending = false;
                 return Step::Idle;
             };
             match change {

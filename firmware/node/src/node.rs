@@ -260,7 +260,9 @@ impl<B: Board> Node<B> {
     pub fn poll(&mut self, now: Instant) -> Option<Instant> {
         self.now = now;
         let broker = self.broker.poll(now);
-        self.journal.note_traffic();
+        if self.broker.has_changes() {
+            self.journal.note_changes();
+        }
         let console = self.poll_console();
         let journal = self.poll_journal();
         self.report_events();

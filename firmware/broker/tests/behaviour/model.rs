@@ -60,13 +60,14 @@ enum Step {
         client: usize,
         filter: &'static str,
     },
-    /// At QoS 2 perhaps twice, and perhaps with the link cut before the release.
+    /// Several messages; at QoS 2 each perhaps twice, and perhaps with the link cut before the last one's release.
     Publish {
         client: usize,
         topic: &'static str,
         qos: QoS,
         retain: bool,
         empty: bool,
+        times: u16,
         again: bool,
         cut: bool,
     },
@@ -100,6 +101,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
                 handling,
                 identifier,
             });
+    let times = proptest::sample::select(&[1_u16, 1, 6][..]);
     let step = prop_oneof![
         4 => (client.clone(), rarely(), expiry, will)
             .prop_map(|(client, clean, expiry, will)| Step::Connect { client, clean, expiry, will }),
@@ -107,9 +109,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (client.clone(), any::<bool>()).prop_map(|(client, with_will)| Step::Leave { client, with_will }),
         5 => (client.clone(), wish).prop_map(|(client, wish)| Step::Subscribe { client, wish }),
         1 => (client.clone(), filter()).prop_map(|(client, filter)| Step::Unsubscribe { client, filter }),
-        8 => (client.clone(), topic, qos(), any::<bool>(), rarely(), any::<bool>(), rarely()).prop_map(
-            |(client, topic, qos, retain, empty, again, cut)|
-                Step::Publish { client, topic, qos, retain, empty, again, cut }
+        8 => (client.clone(), topic, qos(), (any::<bool>(), rarely(), times), any::<bool>(), rarely()).prop_map(
+            |(client, topic, qos, (retain, empty, times), again, cut)|
+                Step::Publish { client, topic, qos, retain, empty, times, again, cut }
         ),
         3 => (client, any::<bool>(), rarely())
             .prop_map(|(client, silent, blocked)| Step::Behave { client, silent, blocked }),
@@ -182,6 +184,10 @@ fn inner(filter: &str) -> &str {
     ["$share/g/", "$share/h/"].iter().find_map(|group| filter.strip_prefix(group)).unwrap_or(filter)
 }
 
+fn is_for_group(topic: &str) -> bool {
+    matches!(topic, "$s/g" | "$s/h")
+}
+
 fn is_v5(client: usize) -> bool {
     VERSIONS[client] == Version::V5
 }
@@ -226,7 +232,7 @@ impl World {
                 retain: retain && matching().any(|wish| wish.retain_as_published),
                 identifiers: identifiers.map(|number| format!("sub{number}")).collect(),
             };
-            if matches!(topic, "$s/g" | "$s/h") {
+            if is_for_group(topic) {
                 online.push(client.online.then_some(!client.silent && !client.blocked));
                 group.candidates.push((index, message));
             } else {
@@ -483,8 +489,15 @@ impl World {
                     self.clients[client].subscriptions.remove(filter);
                 }
             }
-            Step::Publish { client, topic, qos, retain, empty, again, cut } => {
-                self.publish(client, topic, qos, (retain, empty, again, cut));
+            Step::Publish { client, topic, qos, retain, empty, times, again, cut } => {
+                for time in 1..=times {
+                    self.publish(client, topic, qos, (retain, empty, again, cut && time == times));
+                    self.number += 1;
+                    if is_for_group(topic) {
+                        // Who has as many under way as may be is no better than who is away.
+                        self.read_all();
+                    }
+                }
             }
             Step::Behave { client, silent, blocked } => self.behave(client, silent, blocked),
             Step::Wait { seconds } => {
@@ -594,7 +607,7 @@ impl World {
 
     /// Checks off what was to come.
     fn take(&mut self, index: usize, message: &Message) {
-        if matches!(message.topic.as_str(), "$s/g" | "$s/h") {
+        if is_for_group(&message.topic) {
             let is_this =
                 |group: &&mut ForGroup| !group.taken && group.candidates.contains(&(index, message.clone()));
             let group = self.groups.iter_mut().find(is_this);

@@ -32,6 +32,13 @@ pub(crate) struct Held {
     pub(crate) blocks: usize,
 }
 
+impl Held {
+    /// What the broker's account says of it: two pointers more for each block.
+    pub(crate) const fn accounted_bytes(self) -> usize {
+        self.bytes + 2 * size_of::<usize>() * self.blocks
+    }
+}
+
 thread_local! {
     // Without destructors and lazy initialisation, which would allocate.
     static IS_INSIDE: Cell<bool> = const { Cell::new(false) };
