@@ -355,3 +355,20 @@ fn mqtt_3_14_4_2_disconnect_closes_the_link() {
     ));
     assert_eq!(network.broker.statistics().sessions, 0);
 }
+
+#[test]
+fn mqtt_3_1_3_4_and_11_texts_that_are_none_close_the_link_without_an_answer() {
+    let mut network = Network::new();
+    for packet in [
+        &b"\x10\x0D\0\x04MQTT\x04\x02\0\x3C\0\x01\xFF"[..],
+        b"\x10\x10\0\x04MQTT\x04\x82\0\x3C\0\x01c\0\x01\xFF",
+        b"\x10\x12\0\x04MQTT\x04\x06\0\x3C\0\x01c\0\x01\xFF\0\0",
+        b"\x10\x0E\0\x04MQTT\x05\x02\0\x3C\0\0\x01\xFF",
+        b"\x10\x11\0\x04MQTT\x05\x82\0\x3C\0\0\x01c\0\x01\xFF",
+    ] {
+        let client = network.open(LOOPBACK);
+        network.send_bytes(client, packet);
+        assert!(network.client(client).closed);
+        assert_eq!(network.client(client).received_bytes, 0);
+    }
+}

@@ -34,5 +34,6 @@ mod timeouts;
 mod v31;
 mod v5_connect;
 mod v5_publish;
+mod v5_sessions;
 mod v5_subscribe;
 mod wills;

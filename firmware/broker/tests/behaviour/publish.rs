@@ -219,3 +219,30 @@ fn messages_and_bytes_are_counted() {
     assert_eq!(after.bytes_sent - before.bytes_sent, 15);
     assert_eq!(after.clients, 2);
 }
+
+#[test]
+fn mqtt_3_3_1_3_an_incoming_dup_is_not_passed_on() {
+    let mut network = Network::new();
+    let [sender, receiver] = ["s", "r"].map(|name| network.connect(name));
+    network.subscribed(receiver, "a", QoS::AtLeastOnce);
+    let fields = publish_fields("a", b"x");
+    let publish = Publish { dup: true, qos: QoS::AtLeastOnce, packet_id: Some(id(4)), ..fields };
+    network.send(sender, &Packet::Publish(publish));
+    assert_eq!(network.read(receiver), ["a=x q1 id1"]);
+}
+
+#[test]
+fn mqtt_4_6_0_3_and_4_answers_keep_the_order_of_what_they_answer() {
+    let mut network = Network::new();
+    let [sender, receiver] = ["s", "r"].map(|name| network.connect(name));
+    network.subscribed(receiver, "a", QoS::ExactlyOnce);
+    for number in [3, 1, 2] {
+        network.send(sender, &publish_qos("a", "x", QoS::ExactlyOnce, number));
+    }
+    assert_eq!(network.read(sender), ["PUBREC 3", "PUBREC 1", "PUBREC 2"]);
+    assert_eq!(network.read(receiver).len(), 3);
+    for number in [2, 1] {
+        network.ack(receiver, AckKind::PubRec, number);
+    }
+    assert_eq!(network.read(receiver), ["PUBREL 2", "PUBREL 1"]);
+}

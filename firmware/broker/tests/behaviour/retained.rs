@@ -154,3 +154,15 @@ fn a_message_that_is_kept_already_stays_when_nobody_can_be_sent_it_again() {
     assert!(network.broker.statistics().drops.out_of_memory > 0);
     assert!(network.broker.retained("state").is_some());
 }
+
+#[test]
+fn mqtt_3_1_2_7_what_a_session_leaves_behind_is_not_its_own() {
+    let mut network = Network::new();
+    let sender = network.connect("s");
+    network.send(sender, &publish_retained("a", "x"));
+    network.cut(sender);
+    assert_eq!(network.broker.statistics().sessions, 0);
+    let reader = network.connect("r");
+    network.subscribe(reader, &[("a", QoS::AtMostOnce)]);
+    assert_eq!(network.read(reader), ["SUBACK 100 [0]", "a=x q0 retain"]);
+}

@@ -145,3 +145,11 @@ fn many_wildcards_and_retained_messages_are_brought_together_a_step_at_a_time() 
     assert!(before.elapsed().as_secs() < 20);
     assert!(network.broker.poll(network.now).is_some_and(|next| next <= network.now));
 }
+
+#[test]
+fn mqtt_3_10_3_1_a_filter_that_is_no_text_ends_the_link() {
+    let mut network = Network::new();
+    let client = network.connect("c");
+    network.send_bytes(client, &[0xA2, 5, 0, 1, 0, 1, 0xFF]);
+    assert!(network.client(client).closed);
+}

@@ -98,3 +98,13 @@ fn a_client_with_a_kept_session_finds_its_own_will() {
     let (client, _) = network.connect_persistent("c");
     assert_eq!(network.read(client), ["a=gone q1 id1"]);
 }
+
+#[test]
+fn mqtt_3_1_2_12_without_a_will_nothing_is_published() {
+    let mut network = Network::new();
+    let [reader, client] = ["r", "c"].map(|name| network.connect(name));
+    network.subscribed(reader, "#", QoS::AtMostOnce);
+    network.cut(client);
+    network.advance_millis(1_000_000);
+    assert!(network.read(reader).is_empty());
+}
