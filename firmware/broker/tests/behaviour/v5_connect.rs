@@ -295,3 +295,18 @@ fn mqtt_3_3_4_7_of_5_0_no_more_than_the_clients_receive_maximum_is_under_way() {
     network.ack(reader, obkmq_mqtt::AckKind::PubAck, 1);
     assert_eq!(network.take(reader), "a=x q1 id3");
 }
+
+#[test]
+fn mqtt_3_1_3_10_of_5_0_the_order_of_a_wills_user_properties_is_kept() {
+    let pairs = [("a", "1"), ("b", "2"), ("a", "3")];
+    let list = pairs.map(|(name, value)| Property::UserProperty(text(name), text(value)));
+    let bytes = properties(&list);
+    let will = will("w", "gone", QoS::AtMostOnce, false)
+        .map(|will| Will { properties: props(&bytes, PropertyOwner::Will), ..will });
+    let mut network = Network::new();
+    let reader = network.five("r");
+    network.subscribed(reader, "w", QoS::AtMostOnce);
+    let (client, _) = network.connect_five_with("c", true, &[], will);
+    network.cut(client);
+    assert_eq!(network.take(reader), "w=gone q0 a:1 b:2 a:3");
+}
