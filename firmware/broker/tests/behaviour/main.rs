@@ -19,6 +19,7 @@ mod five;
 mod framing;
 mod journal;
 mod model;
+mod model_steps;
 mod network;
 mod openbeken;
 mod publish;
