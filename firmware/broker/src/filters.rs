@@ -138,13 +138,15 @@ impl From<OutOfMemory> for Refused {
     }
 }
 
-/// Whether a member of a group is to get the group's next message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Whether a member of a group is to get the group's next message, the best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Suitability {
     /// It can take it at once.
     Now,
-    /// It can take it if nobody else can.
+    /// It is there, and has to take others first.
     Later,
+    /// It will take it when it is back.
+    Away,
     Never,
 }
 
@@ -461,27 +463,23 @@ fn show(head: &mut Head, subscriptions: &Slab<Subscription>, visitor: &mut impl 
             }
         }
     }
-    let mut second_best = None;
+    let mut best = (Suitability::Never, cursor);
     loop {
         cursor = subscriptions[cursor].next_in_head;
-        match visitor.suits(&subscriptions[cursor]) {
-            Suitability::Now => {
-                second_best = Some(cursor);
-                break;
-            }
-            Suitability::Later => second_best = second_best.or(Some(cursor)),
-            Suitability::Never => {}
+        let suitability = visitor.suits(&subscriptions[cursor]);
+        if suitability < best.0 {
+            best = (suitability, cursor);
         }
-        if cursor == head.last {
+        if suitability == Suitability::Now || cursor == head.last {
             break;
         }
     }
-    match second_best {
-        Some(chosen) => {
+    match best {
+        (Suitability::Never, _) => visitor.nobody(),
+        (_, chosen) => {
             head.last = chosen;
             visitor.visit(&subscriptions[chosen]);
         }
-        None => visitor.nobody(),
     }
 }
 

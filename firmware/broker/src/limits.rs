@@ -13,8 +13,8 @@ pub struct Limits {
     pub max_client_id_bytes: u16,
     /// Subscriptions of one session; further filters are refused in SUBACK.
     pub max_subscriptions: u32,
-    /// Different shapes of filters with wildcards, all sessions together: where the `+` stand, how many levels there
-    /// are, and whether `#` ends it. Each is looked up for every message.
+    /// Different shapes of filters with `+`, all sessions together: where the `+` stand, how many levels there are, and
+    /// whether `#` ends it. Each is looked up for every message. One session may bring a quarter of them.
     pub max_filter_shapes: u16,
     /// Retained messages, those included whose removal has not been fetched from the journal.
     pub max_retained: u32,

@@ -32,7 +32,8 @@ impl LinkId {
 /// What a link needs from its board.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Want {
-    /// There is something to send: fill, send and report until `fill` gives nothing or the transport is full.
+    /// There is something to send: fill, send and report until the transport is full or `fill` leaves room in the
+    /// buffer, which means that it has given everything. What comes later is told anew.
     Write,
     /// A paused link may be read again.
     Read,

@@ -327,7 +327,8 @@ impl Visitor for Search<'_> {
             {
                 Suitability::Never
             }
-            _ => Suitability::Later,
+            _ if entry.link().is_some() => Suitability::Later,
+            _ => Suitability::Away,
         }
     }
 

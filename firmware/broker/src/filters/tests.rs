@@ -191,7 +191,8 @@ impl Model {
                 continue;
             }
             let first = |wanted| circle.iter().position(|&(number, _)| suits[number as usize] == wanted);
-            match first(Suitability::Now).or_else(|| first(Suitability::Later)) {
+            let best = [Suitability::Now, Suitability::Later, Suitability::Away].into_iter().find_map(first);
+            match best {
                 Some(chosen) => {
                     seen.visits.push(visits(&circle[chosen]));
                     circle.rotate_left(chosen + 1);
@@ -273,7 +274,8 @@ fn options() -> impl Strategy<Value = Options> {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let number = || 0..SESSIONS;
     let filter = || 0..12_usize;
-    let suitability = [Suitability::Now, Suitability::Now, Suitability::Later, Suitability::Never];
+    let suitability =
+        [Suitability::Now, Suitability::Now, Suitability::Later, Suitability::Away, Suitability::Never];
     let suits = proptest::collection::vec(proptest::sample::select(suitability.to_vec()), SESSIONS as usize);
     let step = prop_oneof![
         6 => (number(), filter(), options()).prop_map(|(n, filter, options)| Step::Subscribe(n, filter, options)),

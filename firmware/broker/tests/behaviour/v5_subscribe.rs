@@ -174,6 +174,11 @@ fn a_group_does_not_wait_for_a_member_that_is_stuck_or_away() {
     // The stuck one takes what its outbox has room for.
     assert!(received >= 17, "{received}");
     assert_eq!(network.broker.statistics().drops.queue_full, 0);
+    // Rather than for somebody who is away it waits for one who is there and has much to do.
+    for number in 30..50 {
+        network.send(sender, &publish_qos("a", "y", QoS::AtLeastOnce, number));
+    }
+    assert!(network.read(fine).len() > 10);
     // With nobody there it waits for the one who comes back.
     network.cut(stuck);
     network.cut(fine);
