@@ -514,6 +514,4 @@ const fn spread(hash: u32) -> u64 {
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
-mod speed;
-#[cfg(test)]
 mod tests;
