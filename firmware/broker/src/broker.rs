@@ -109,7 +109,8 @@ impl<V: Verifier> Broker<V> {
                 Err(_) => Full::Memory,
             }
         };
-        if full == Full::Memory {
+        // Only where it is not those who knock that use the memory up: nobody without credentials ends a session.
+        if full == Full::Memory && core.links.live() == core.online {
             core.forget_absent();
         }
         core.counters.refused += 1;

@@ -268,7 +268,7 @@ impl Core {
     pub(crate) fn end_session(&mut self, session: Handle<Session>) {
         self.end_replays(session);
         let entry = self.sessions.get_mut(session);
-        self.filters.unsubscribe_all(&mut self.memory, &mut entry.subscriptions);
+        self.filters.unsubscribe_all(&mut self.memory, session, &mut entry.subscriptions);
         entry.subscription_count = 0;
         let will = match self.sessions.flow_mut(session) {
             Some(flow) => {

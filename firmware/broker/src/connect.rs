@@ -299,7 +299,10 @@ impl Core {
                     insert(self)
                 });
                 match inserted {
-                    Ok(session) => session,
+                    Ok(session) => {
+                        self.journal.begun(session);
+                        session
+                    }
                     Err(error) => {
                         self.release_answer(&answer);
                         return Err(error.into());

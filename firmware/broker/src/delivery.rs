@@ -149,20 +149,8 @@ impl List {
         self.tail = other.tail.or(self.tail);
     }
 
-    /// Takes out a record that is in this list.
-    pub(crate) fn take(&mut self, deliveries: &mut Deliveries, record: Handle<Delivery>) {
-        let mut previous = None;
-        let mut cursor = self.head;
-        while let Some(entry) = cursor.filter(|&entry| entry != record) {
-            previous = cursor;
-            cursor = deliveries[entry].next;
-        }
-        if cursor.is_some() {
-            self.unlink(deliveries, previous, record);
-        }
-    }
-
-    fn unlink(
+    /// Takes out a record whose predecessor is known.
+    pub(crate) fn unlink(
         &mut self,
         deliveries: &mut Deliveries,
         previous: Option<Handle<Delivery>>,

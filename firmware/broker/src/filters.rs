@@ -19,7 +19,7 @@ use obkmq_mqtt::{QoS, TopicFilter};
 
 use crate::hash::Hasher;
 use crate::levels::{Levels, Shape, Shapes};
-use crate::limits::Limits;
+use crate::limits::{Limits, MAX_GROUPS_OF_FILTER};
 use crate::memory::{Memory, OutOfMemory, Purpose, insert_reserved};
 use crate::session::Session;
 use crate::slab::{Handle, Slab};
@@ -261,6 +261,10 @@ impl Filters {
         if shape.is_some_and(|shape| !shapes.admits(shape, session, limits)) {
             return Err(Refused::TooComplex);
         }
+        // They share one hash: each is met whenever one of them is looked for.
+        if text.starts_with(SHARE_PREFIX) && index.iter_hash(spread(hash)).count() > MAX_GROUPS_OF_FILTER {
+            return Err(Refused::TooComplex);
+        }
         let purpose = Purpose::Connection;
         heads.reserve(memory, 1, purpose)?;
         memory.reserve_entry(index, |&head| hash_of(levels, &heads[head]), purpose)?;
@@ -303,10 +307,13 @@ impl Filters {
     }
 
     /// Removes all subscriptions of a session, which ends.
-    pub(crate) fn unsubscribe_all(&mut self, memory: &mut Memory, list: &mut Subscriptions) {
-        if let Some(first) = *list {
-            self.shapes.forget(self.subscriptions[first].session);
-        }
+    pub(crate) fn unsubscribe_all(
+        &mut self,
+        memory: &mut Memory,
+        session: Handle<Session>,
+        list: &mut Subscriptions,
+    ) {
+        self.shapes.forget(session);
         while let Some(subscription) = *list {
             *list = self.subscriptions[subscription].next_in_session;
             self.remove_from_head(memory, subscription);

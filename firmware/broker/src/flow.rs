@@ -30,6 +30,7 @@ pub(crate) struct Flow {
     /// The first and the last of the subscriptions whose retained messages have not all been sent.
     pub(crate) replay: Option<Handle<Replay>>,
     pub(crate) last_replay: Option<Handle<Replay>>,
+    pub(crate) replay_count: u32,
     /// The will of a link that is gone, and when it is published.
     pub(crate) will: Option<Handle<Message>>,
     pub(crate) will_at: Moment,
@@ -60,6 +61,7 @@ impl Default for Flow {
             inbound: Vec::new(),
             replay: None,
             last_replay: None,
+            replay_count: 0,
             will: None,
             will_at: Moment::NEVER,
             inflight_count: 0,

@@ -113,6 +113,13 @@ pub(crate) struct Cursor {
     stored: usize,
 }
 
+impl Cursor {
+    /// A session has begun, perhaps in the place of the one that was told to be over.
+    pub(crate) fn begun(&mut self, session: Handle<Session>) {
+        self.told.take_if(|told| *told == session);
+    }
+}
+
 impl Core {
     /// Takes note that a session is different from what is stored of it.
     pub(crate) fn note_session_change(&mut self, session: Handle<Session>) {
@@ -210,6 +217,7 @@ impl Core {
             return Err(PublishError::Damaged);
         }
         let session = self.sessions.insert(&mut self.memory, restored.client_id.as_bytes(), restored.user)?;
+        self.journal.begun(session);
         let entry = self.sessions.get_mut(session);
         entry.expiry_seconds = expiry_seconds.min(self.policy.max_session_expiry_seconds);
         entry.leave(self.now);

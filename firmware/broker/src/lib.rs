@@ -7,12 +7,12 @@
 //! # How a message walks
 //!
 //! `receive` cuts packets out of the board's own buffer. A message is stored once, in an arena; each receiver's outbox
-//! gets a delivery record of twelve bytes. `fill` turns records into packets, straight into the transport's buffer.
+//! gets a delivery record of sixteen bytes. `fill` turns records into packets, straight into the transport's buffer.
 //!
 //! # Invariants
 //!
 //! * Every growth is charged to [`Limits::memory_bytes`] and may be refused: first new connections, then what is kept
-//!   for nobody in particular, then QoS 0, and last QoS 1. See `memory.rs`, the only place that allocates.
+//!   for nobody in particular, then QoS 0, and last QoS 1 and 2. See `memory.rs`, the only place that allocates.
 //! * A slow reader costs its own messages only. A client that does not read what it asked for is not read either.
 //! * A malformed packet ends its link and nothing else.
 //! * No atomics: the crate builds for ARMv5TE.

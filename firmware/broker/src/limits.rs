@@ -137,6 +137,9 @@ pub(crate) const REASSEMBLY_STEP_BYTES: usize = 128;
 /// Levels of a filter with wildcards.
 pub(crate) const MAX_WILDCARD_LEVELS: usize = 32;
 
+/// Groups that share one filter: each costs a look for every message that the filter matches.
+pub(crate) const MAX_GROUPS_OF_FILTER: usize = 64;
+
 /// Retained messages that one step of a replay looks at.
 pub(crate) const REPLAY_ENTRIES_PER_STEP: usize = 256;
 

@@ -75,10 +75,7 @@ impl Core {
                 return;
             }
         }
-        let entry = &self.links[link];
-        if entry.pause == Some(Pause::Replies) && entry.replies <= self.policy.limits.max_replies / 2 {
-            self.resume(link);
-        }
+        self.go_on(link);
         if let Some(session) = self.links[link].session
             && let Some(flow) = self.sessions.flow(session)
         {
@@ -113,22 +110,25 @@ impl Core {
                 && delivery.message.is_some_and(|message| messages.get(message).expires_at() <= now)
         };
         let mut cursor = self.links[link].wire.head();
+        let mut previous = None;
         // The first may be under way.
         if self.links[link].offset_bytes > 0 {
+            previous = cursor;
             cursor = cursor.and_then(|record| self.deliveries[record].next);
         }
         while let Some(record) = cursor {
             let delivery = &self.deliveries[record];
             cursor = delivery.next;
             if !is_expired(delivery, &self.messages) {
+                previous = Some(record);
                 continue;
             }
             self.counters.drops.expired += 1;
             let entry = &mut self.links[link];
-            entry.wire.take(&mut self.deliveries, record);
+            entry.wire.unlink(&mut self.deliveries, previous, record);
             let delivery = &self.deliveries[record];
             if delivery.is_reply() {
-                entry.replies = entry.replies.saturating_sub(1);
+                entry.replies = entry.replies.saturating_sub(weight(delivery, &self.messages));
             } else {
                 entry.wire_messages = entry.wire_messages.saturating_sub(1);
                 entry.wire_bytes = entry.wire_bytes.saturating_sub(bytes_of(delivery, &self.messages));
@@ -142,8 +142,18 @@ impl Core {
         }
         let entry = &mut self.links[link];
         entry.writing &= !entry.wire.is_empty();
-        if let Some(session) = entry.session {
+        let session = entry.session;
+        self.go_on(link);
+        if let Some(session) = session {
             self.promote(session);
+        }
+    }
+
+    /// Reads a link again that has few enough answers in its outbox.
+    fn go_on(&mut self, link: Handle<Link>) {
+        let entry = &self.links[link];
+        if entry.pause == Some(Pause::Replies) && entry.replies <= self.policy.limits.max_replies / 2 {
+            self.resume(link);
         }
     }
 
@@ -153,7 +163,7 @@ impl Core {
         let Some(record) = entry.wire.pop_front(&mut self.deliveries) else { return };
         let delivery = &mut self.deliveries[record];
         if delivery.is_reply() {
-            entry.replies = entry.replies.saturating_sub(1);
+            entry.replies = entry.replies.saturating_sub(weight(delivery, &self.messages));
         } else {
             entry.wire_messages = entry.wire_messages.saturating_sub(1);
             entry.wire_bytes = entry.wire_bytes.saturating_sub(bytes_of(delivery, &self.messages));
@@ -207,7 +217,7 @@ impl Core {
         let delivery = &self.deliveries[record];
         let entry = &mut self.links[link];
         if delivery.is_reply() {
-            entry.replies = entry.replies.saturating_add(1);
+            entry.replies = entry.replies.saturating_add(weight(delivery, &self.messages));
         } else {
             entry.wire_messages = entry.wire_messages.saturating_add(1);
             entry.wire_bytes = entry.wire_bytes.saturating_add(bytes_of(delivery, &self.messages));
@@ -227,6 +237,12 @@ impl Core {
 
 fn to_usize(bytes: u32) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+/// What a reply counts: the codes of a long SUBACK take more memory than other answers.
+fn weight(delivery: &Delivery, messages: &Messages) -> u16 {
+    let bytes = if delivery.is_message() { 0 } else { bytes_of(delivery, messages) };
+    u16::try_from(bytes / 256).unwrap_or(u16::MAX).saturating_add(1)
 }
 
 /// Bytes of topic, properties and payload, which is what quotas count.

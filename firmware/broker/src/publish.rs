@@ -262,7 +262,7 @@ impl Core {
     /// Remembers what a number stands for. Without memory for the topic the number means nothing from now on, which
     /// ends the link of a client that uses it all the same.
     fn set_alias(&mut self, link: Handle<Link>, alias: NonZeroU16, topic: &[u8]) {
-        let stored = self.messages.insert_bytes(&mut self.memory, topic, Purpose::Session);
+        let stored = self.messages.insert_bytes(&mut self.memory, topic, Purpose::Keeping);
         let Some(extra) = self.links.extra_mut(link) else {
             if let Ok(stored) = stored {
                 self.messages.release(&mut self.memory, stored);

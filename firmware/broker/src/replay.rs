@@ -24,16 +24,25 @@ impl Core {
     /// Takes note that a subscription is owed the retained messages. Without memory it gets none, which is counted.
     pub(crate) fn begin_replay(&mut self, session: Handle<Session>, subscription: Handle<Subscription>) {
         let purpose = Purpose::Keeping;
+        // Each subscription is owed the messages once, and perhaps once more since the client has come back; a client
+        // that asks again and again for what it does not take gets what it asked for last.
+        let most = self.sessions.get(session).subscription_count.saturating_mul(2).saturating_add(64);
+        if self.sessions.flow(session).is_some_and(|flow| flow.replay_count >= most) {
+            self.end_replay(session);
+        }
         if self.sessions.need_flow(&mut self.memory, session, purpose).is_err() {
             self.counters.drops.out_of_memory += 1;
             return;
         }
         let replay = Replay { subscription, index: 0, next: None };
         match (self.replays.insert(&mut self.memory, replay, purpose), self.sessions.flow_mut(session)) {
-            (Ok(record), Some(flow)) => match flow.last_replay.replace(record) {
-                None => flow.replay = Some(record),
-                Some(last) => self.replays[last].next = Some(record),
-            },
+            (Ok(record), Some(flow)) => {
+                flow.replay_count += 1;
+                match flow.last_replay.replace(record) {
+                    None => flow.replay = Some(record),
+                    Some(last) => self.replays[last].next = Some(record),
+                }
+            }
             _ => {
                 self.counters.drops.out_of_memory += 1;
                 self.sessions.settle_flow(&mut self.memory, session);
@@ -46,6 +55,7 @@ impl Core {
         let Some(flow) = self.sessions.flow_mut(session) else { return };
         let Some(record) = flow.replay else { return };
         flow.replay = self.replays.remove(record).and_then(|replay| replay.next);
+        flow.replay_count = flow.replay_count.saturating_sub(1);
         if flow.replay.is_none() {
             flow.last_replay = None;
         }
@@ -122,12 +132,13 @@ impl Core {
                 return Some(index);
             }
         }
-        while let Some((next, message)) = self.retained.next_from(index - figures) {
-            *entries = entries.saturating_sub(1);
+        while let Some((next, message)) = self.retained.next_from(index - figures, *entries) {
+            *entries = entries.saturating_sub(next + figures - index);
             index = next + figures;
-            let entry = self.messages.get(message);
-            let topic = core::str::from_utf8(entry.topic()).ok().and_then(|topic| TopicName::new(topic).ok());
-            if topic.is_some_and(|topic| matches(filter, topic)) {
+            let text =
+                message.and_then(|message| core::str::from_utf8(self.messages.get(message).topic()).ok());
+            let topic = text.and_then(|text| TopicName::new(text).ok());
+            if let Some(message) = message.filter(|_| topic.is_some_and(|topic| matches(filter, topic))) {
                 self.replay_one(session, subscription, message);
                 return Some(index);
             }

@@ -89,10 +89,16 @@ impl RetainedStore {
         (!entry.cleared).then_some(entry.message)
     }
 
-    /// The message at or behind an index, and the index behind it: a walk that survives changes.
-    pub(crate) fn next_from(&self, index: usize) -> Option<(usize, Handle<Message>)> {
-        (index..self.slab.end())
-            .find_map(|index| Some((index + 1, self.message(self.slab.handle_at(index)?)?)))
+    /// The message at or behind an index, if there is one within that many places, and the index to go on from: a walk
+    /// that survives changes. Nothing at the end.
+    pub(crate) fn next_from(&self, index: usize, places: usize) -> Option<(usize, Option<Handle<Message>>)> {
+        let end = self.slab.end().min(index.saturating_add(places.max(1)));
+        let mut walk = index..end;
+        let found = walk.find_map(|index| Some((index + 1, self.message(self.slab.handle_at(index)?)?)));
+        match found {
+            Some((next, message)) => Some((next, Some(message))),
+            None => (index < end).then_some((end, None)),
+        }
     }
 
     /// Keeps a message as that of its topic, in place of the former one. The store takes a reference of its own.
@@ -209,9 +215,14 @@ impl RetainedStore {
         Some(Change::RetainedSet { topic, retained: Retained::of(message) })
     }
 
-    /// A message whose time is up.
-    pub(crate) fn next_expired(&self, messages: &Messages, now: Moment) -> Option<Handle<Entry>> {
-        self.slab.handles().find(|&handle| {
+    /// More than the largest index in use.
+    pub(crate) const fn end(&self) -> usize {
+        self.slab.end()
+    }
+
+    /// The entry at an index, if its message's time is up.
+    pub(crate) fn expired_at(&self, messages: &Messages, now: Moment, index: usize) -> Option<Handle<Entry>> {
+        self.slab.handle_at(index).filter(|&handle| {
             let entry = &self.slab[handle];
             !entry.cleared && messages.get(entry.message).expires_at() <= now
         })

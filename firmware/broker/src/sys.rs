@@ -122,8 +122,13 @@ impl Core {
     /// Deletes retained messages that have expired.
     fn forget_expired(&mut self) {
         let now = self.now;
-        while let Some(entry) = self.retained.next_expired(&self.messages, now) {
-            self.retained.clear(&mut self.memory, &mut self.messages, entry);
+        if !self.messages.some_expire() {
+            return;
+        }
+        for index in 0..self.retained.end() {
+            if let Some(entry) = self.retained.expired_at(&self.messages, now, index) {
+                self.retained.clear(&mut self.memory, &mut self.messages, entry);
+            }
         }
     }
 }

@@ -90,7 +90,8 @@ impl House {
     }
 
     fn leave(&mut self, index: usize) {
-        self.filters.unsubscribe_all(&mut self.memory, &mut self.lists[index]);
+        let list = &mut self.lists[index];
+        self.filters.unsubscribe_all(&mut self.memory, session(index), list);
     }
 
     fn matching(&mut self, topic: &str) -> Notes {

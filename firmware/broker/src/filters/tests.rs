@@ -91,7 +91,8 @@ impl Bench {
     }
 
     fn unsubscribe_all(&mut self, number: u32) {
-        self.filters.unsubscribe_all(&mut self.memory, &mut self.lists[number as usize]);
+        let list = &mut self.lists[number as usize];
+        self.filters.unsubscribe_all(&mut self.memory, session(number), list);
     }
 
     fn search(&mut self, topic: &str, suits: &[Suitability]) -> Seen {

@@ -422,3 +422,57 @@ fn mqtt_3_10_4_3_what_has_begun_is_completed_after_unsubscribe() {
     let reader = again(&mut network, reader);
     assert_eq!(network.read(reader), ["PUBREL 1", "a=x q2 id2 dup"]);
 }
+
+#[test]
+fn mqtt_4_6_0_5_and_6_order_is_kept_over_reconnections_and_a_small_window() {
+    let mut network = Network::with_limits(|limits| limits.inflight_window = 2);
+    let (mut reader, sender) = pair(&mut network);
+    let mut seen = Vec::new();
+    for number in 1..=12 {
+        let qos = if number % 3 == 0 { QoS::AtLeastOnce } else { QoS::ExactlyOnce };
+        network.send(sender, &publish_qos("a", &number.to_string(), qos, number));
+        if number % 4 == 0 {
+            reader = again(&mut network, reader);
+        }
+    }
+    for _ in 0..40 {
+        for packet in network.read(reader) {
+            let Some((message, rest)) = packet.split_once(" id") else {
+                let (kind, number) = packet.split_once(' ').unwrap();
+                assert_eq!(kind, "PUBREL");
+                network.ack(reader, AckKind::PubComp, number.parse().unwrap());
+                continue;
+            };
+            let number = rest.split(' ').next().unwrap().parse().unwrap();
+            let (payload, qos) = message[2..].split_once(" q").unwrap();
+            seen.push(payload.parse::<u16>().unwrap());
+            network.ack(reader, if qos == "1" { AckKind::PubAck } else { AckKind::PubRec }, number);
+        }
+    }
+    seen.dedup();
+    assert_eq!(seen, (1..=12).collect::<Vec<_>>());
+    assert_eq!(network.broker.statistics().messages_stored, 0);
+}
+
+#[test]
+fn a_message_taken_over_in_the_middle_of_a_packet_is_sent_again_as_a_duplicate() {
+    let mut network = Network::new();
+    let (reader, sender) = pair(&mut network);
+    network.client(reader).blocked = true;
+    network.send(sender, &publish_qos("a", "payload", QoS::ExactlyOnce, 1));
+    let link = network.link(reader);
+    let mut buffer = [0; 4];
+    assert_eq!(network.broker.fill(link, &mut buffer), 4);
+    network.broker.sent(network.now, link, 4);
+    let reader = again(&mut network, reader);
+    assert_eq!(network.read(reader), ["a=payload q2 id1 dup"]);
+}
+
+#[test]
+fn mqtt_4_3_3_4_of_5_0_an_error_about_an_unknown_identifier_is_not_answered() {
+    let mut network = Network::new();
+    let client = network.five("client");
+    ack_because(&mut network, client, AckKind::PubRec, 9, ReasonCode::QuotaExceeded);
+    assert!(network.read(client).is_empty());
+    assert!(network.is_alive(client));
+}
