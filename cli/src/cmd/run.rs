@@ -20,13 +20,14 @@ Examples:
   obkmq run
   obkmq run --data ~/.local/share/obkmq --config house.toml
 
-Without any user it listens on 127.0.0.1:1883 and lets this computer in only. Nothing is written to disk without \
+Without any user it listens on 127.0.0.1:1883 and lets this computer in only, even if mqtt.anonymous is `never`. With users, or \
+mqtt.anonymous `always`, it listens on every IPv4 address; --listen [::]:1883 adds IPv6. Nothing is written to disk without \
 --data. Ctrl-C or SIGTERM ends it.")]
 pub(crate) struct Run {
     /// Where to listen (default: the settings' port)
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Option<SocketAddr>,
-    /// Folder for settings and retained messages
+    /// Folder for settings, sessions and the retained messages that retain.persist names
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Settings and users, as TOML

@@ -111,7 +111,10 @@ pub const COMMANDS: &[CommandHelp] = &[
     CommandHelp { usage: "abort", help: "drop the transaction" },
     CommandHelp { usage: "user set NAME PASSWORD", help: "add a user or change a password" },
     CommandHelp { usage: "user del NAME", help: "delete a user" },
-    CommandHelp { usage: "user rights NAME RIGHTS", help: "set what a user may do" },
+    CommandHelp {
+        usage: "user rights NAME RIGHTS",
+        help: "set what a user may do: \"read a/#,write b\", everything, admin, or \"\" for nothing",
+    },
     CommandHelp { usage: "user list", help: "show the names and rights of the users" },
     CommandHelp { usage: "info", help: "show facts about the device" },
     CommandHelp { usage: "refused", help: "show the last refused connections" },

@@ -292,7 +292,12 @@ impl<B: Board> Node<B> {
     }
 
     fn log_not_stored(&mut self, failure: NotStored) {
-        self.log(LogLevel::Error, format_args!("{failure}"));
+        let next = match failure.error {
+            StorageError::Full => "; next: let retain.persist name fewer topics, or delete retained messages",
+            StorageError::TooBig => "; next: only what stays below about 4,000 bytes survives a restart",
+            _ => "",
+        };
+        self.log(LogLevel::Error, format_args!("{failure}{next}"));
     }
 
     fn poll_journal(&mut self) -> Option<Instant> {

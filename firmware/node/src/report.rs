@@ -105,8 +105,15 @@ impl fmt::Display for Line<'_> {
                 write!(
                     formatter,
                     "warn: \"{client_id}\" may not {done} \"{topic}\"; further topics are not told for this \
-                    connection; next: give its user the right to {right} that topic (`user rights`), or correct the \
-                    client's topic"
+                    connection; next: "
+                )?;
+                if *direction == Direction::Publish && topic.as_str().starts_with("$SYS") {
+                    return formatter.write_str("correct the client's topic: only the broker writes to $SYS");
+                }
+                write!(
+                    formatter,
+                    "give its user (`rights`) or clients without one (`mqtt.anonymous_rights`) the right to {right} \
+                    that topic, or correct the client's topic"
                 )
             }
             Event::RetainedNotKept { topic } => {
@@ -141,18 +148,16 @@ fn next_step(reason: RefusedReason) -> &'static str {
         }
         RefusedReason::ClientIdEmpty => "give the client an id, or let it use clean sessions",
         RefusedReason::ClientIdTooLong => "give the client a shorter id",
-        RefusedReason::AnonymousNotAllowed => {
-            "give the client the name and password of a user; `config set-user NAME` makes one"
-        }
+        RefusedReason::AnonymousNotAllowed => "give the client the name and password of a user",
         RefusedReason::PasswordMissing => "give the client the password of that user",
         RefusedReason::BadCredentials => {
-            "correct name or password on the client; `config set-user NAME` sets a new password"
+            "correct name or password on the client, or give the user a new password"
         }
         RefusedReason::BackOff => {
-            "correct the password on the client, then wait a minute; other clients are not concerned"
+            "correct the password on the client; it is looked at again after 60 s at the latest"
         }
         RefusedReason::WillNotAuthorized => {
-            "give its user the right to write the topic of its will (`user rights`), or correct that topic"
+            "give it the right to write the topic of its will, or correct that topic"
         }
         RefusedReason::ClientIdOfOtherUser => {
             "give each client an id of its own, or let both use the same user"

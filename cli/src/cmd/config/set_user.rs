@@ -31,7 +31,7 @@ Examples:
       --password-stdin --save -H 192.168.1.30
 
 A right is `everything`, or `read`, `write` or `readwrite` with a topic filter in which %u stands for the user's name and %c \
-for the client identifier, or `admin`: to command the device over MQTT. Without --rights a new user may use all topics, and \
+for the client identifier, or `admin`: to command the device over MQTT, which it cannot do yet. Without --rights a new user may use all topics, and \
 one that is there keeps what it has; --rights \"\" takes everything away.
 
 The password works at once and after a reset. MQTT carries it over the network in clear until obkmq speaks TLS.")]

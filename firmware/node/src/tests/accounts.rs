@@ -113,7 +113,8 @@ fn what_a_user_may_not_do_is_said_once_with_a_next_step() {
     assert_eq!(world.node.broker.statistics().retained, 0);
     let log = world.console_text();
     let line = "warn: \"x\" may not publish to \"cmnd/x/POWER\"; further topics are not told for this connection; \
-        next: give its user the right to write that topic (`user rights`), or correct the client's topic";
+        next: give its user (`rights`) or clients without one (`mqtt.anonymous_rights`) the right to write that topic, \
+        or correct the client's topic";
     assert_eq!(log.matches("may not publish").count(), 1, "{log}");
     assert!(log.contains(line), "{log}");
     assert!(world.typed("info").contains("dropped_not_authorized=2"));

@@ -337,6 +337,8 @@ impl Verifier for Accounts {
         };
         let seen = self.find_seen(&tag).map(|at| self.seen.remove(at));
         if is_right {
+            // Counted as a failure when it came: it must not be what holds itself back when it is judged again.
+            self.back_off.succeeded(pair);
             self.trust(pair);
         } else {
             if seen.is_none() {

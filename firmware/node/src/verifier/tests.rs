@@ -245,6 +245,19 @@ fn after_three_failures_a_pair_is_busy_without_a_derivation_and_nobody_else_is()
     assert_eq!(door.log_in(HOME, "ann", "ANN"), Verdict::Accepted(ann));
 }
 
+/// Its own attempt counts as a failure until it proves right, which must not hold it back.
+#[test]
+fn the_right_password_is_let_in_at_once_after_the_pause_even_for_the_first_time() {
+    for failures in 0..12 {
+        let mut door = Door::new();
+        for number in 0..failures {
+            assert_eq!(door.log_in(HOME, "ann", &format!("guess{number}")), Verdict::Refused);
+            door.now = door.now.saturating_add_millis(60_000);
+        }
+        assert_eq!(door.log_in(HOME, "ann", "ANN"), Verdict::Accepted(door.id("ann")), "{failures}");
+    }
+}
+
 #[test]
 fn guesses_at_the_same_time_are_failures_in_a_row_too() {
     let mut door = Door::new();
