@@ -6,7 +6,7 @@ use obkmq_mqtt::{Disconnect, Property, ReasonCode, Text, Version};
 
 use crate::delivery::{Delivery, Kind, List, flag};
 use crate::event::{Direction, DisconnectReason, Event, LogText, RefusedReason, Violation};
-use crate::link::{Link, LinkId, State, Want};
+use crate::link::{Link, LinkId, State, Want, mark};
 use crate::memory::Purpose;
 use crate::message::Message;
 use crate::rights::Access;
@@ -342,9 +342,11 @@ impl Core {
 
     /// Takes note, once a link, of what its user may not do.
     pub(crate) fn log_denied(&mut self, link: Handle<Link>, direction: Direction, topic: &[u8]) {
-        if core::mem::replace(&mut self.links[link].denied, true) {
+        let marks = &mut self.links[link].marks;
+        if *marks & mark::DENIED != 0 {
             return;
         }
+        *marks |= mark::DENIED;
         let Some(session) = self.links[link].session else { return };
         self.log(Event::Denied {
             client_id: LogText::from_bytes(&self.sessions.get(session).client_id),

@@ -131,6 +131,13 @@ impl Core {
     }
 
     pub(crate) fn tell_sessions_again(&mut self) {
+        // Of those that are over, the last one that was told is still known.
+        if let Some(told) = self.journal.told.take()
+            && self.sessions.get(told).is.all(Marks::ENDED)
+        {
+            self.sessions.get_mut(told).is.set(Marks::TOLD, true);
+            self.journal.stored += 1;
+        }
         for index in 0..self.sessions.end() {
             if let Some(session) = self.sessions.handle_at(index) {
                 self.note_session_change(session);

@@ -106,8 +106,17 @@ pub(crate) struct Link {
     pub(crate) keep_alive_seconds: u16,
     /// The board knows that there is something to send.
     pub(crate) writing: bool,
+    /// Bits of [`mark`].
+    pub(crate) marks: u8,
+}
+
+/// What is true of a link, in bits.
+pub(crate) mod mark {
     /// A refused publication or subscription of this link has been logged.
-    pub(crate) denied: bool,
+    pub(crate) const DENIED: u8 = 0x01;
+    /// Its packets find no memory, since [`super::Link::received_at`], which stands still until one does. The note must
+    /// not take memory itself.
+    pub(crate) const STALLED: u8 = 0x02;
 }
 
 impl Link {
@@ -132,12 +141,12 @@ impl Link {
             taken_at: now,
             keep_alive_seconds: 0,
             writing: false,
-            denied: false,
+            marks: 0,
         }
     }
 }
 
-/// What only some links have: a packet in part, MQTT 5, a packet that waits for memory.
+/// What only some links have: a packet in part, MQTT 5.
 #[derive(Debug)]
 pub(crate) struct Extra {
     /// The beginning of a packet whose end has not arrived; or the CONNECT that is being verified.
@@ -149,8 +158,6 @@ pub(crate) struct Extra {
     /// The base of the remaining time that messages in the outbox are sent with: the same for as long as a packet is
     /// under way, since its bytes must come out the same again.
     pub(crate) told_at: Moment,
-    /// Since when packets find no memory.
-    pub(crate) stalled_at: Option<Moment>,
     /// For how long the will is held back.
     pub(crate) will_delay_seconds: u32,
     /// Messages above QoS 0 that the client takes at a time.
@@ -173,7 +180,6 @@ impl Default for Extra {
             aliases: Vec::new(),
             max_packet_bytes: u32::MAX,
             told_at: Moment::default(),
-            stalled_at: None,
             will_delay_seconds: 0,
             receive_maximum: u16::MAX,
             is_v5: false,
@@ -183,7 +189,7 @@ impl Default for Extra {
 
 impl Extra {
     fn is_needed(&self) -> bool {
-        self.is_v5 || !self.partial.is_empty() || self.stalled_at.is_some()
+        self.is_v5 || !self.partial.is_empty()
     }
 }
 

@@ -13,7 +13,7 @@ use obkmq_mqtt::{AckKind, Connect, DecodeError, FixedHeader, HeaderProgress, Pac
 use crate::delivery::Kind;
 use crate::event::{DisconnectReason, RefusedReason, Violation};
 use crate::limits::REASSEMBLY_STEP_BYTES;
-use crate::link::{Link, LinkId, Pause, State, Want};
+use crate::link::{Link, LinkId, Pause, State, Want, mark};
 use crate::memory::{OutOfMemory, Purpose, extend_reserved};
 use crate::slab::Handle;
 use crate::state::Core;
@@ -239,12 +239,10 @@ impl Core {
             return;
         }
         let now = self.now;
-        // Without memory for as little as the note of a stall there is no use in waiting.
-        if let Ok(extra) = self.links.need_extra(&mut self.memory, link, Purpose::Session) {
-            extra.stalled_at.get_or_insert(now);
-        } else {
-            self.disconnect(link, DisconnectReason::OutOfMemory);
-            return;
+        let entry = &mut self.links[link];
+        if entry.marks & mark::STALLED == 0 {
+            entry.marks |= mark::STALLED;
+            entry.received_at = now;
         }
         self.links[link].pause = Some(Pause::Memory);
         self.starved = true;
@@ -254,10 +252,10 @@ impl Core {
     /// A packet was taken: what stalled before does not any more.
     #[inline]
     fn end_stall(&mut self, link: Handle<Link>) {
-        if let Some(extra) = self.links.extra_mut(link)
-            && extra.stalled_at.take().is_some()
-        {
-            self.links.settle_extra(&mut self.memory, link);
+        let entry = &mut self.links[link];
+        if entry.marks & mark::STALLED != 0 {
+            entry.marks &= !mark::STALLED;
+            entry.received_at = self.now;
         }
     }
 
@@ -265,7 +263,9 @@ impl Core {
     pub(crate) fn resume(&mut self, link: Handle<Link>) {
         let entry = &mut self.links[link];
         entry.pause = None;
-        entry.received_at = self.now;
+        if entry.marks & mark::STALLED == 0 {
+            entry.received_at = self.now;
+        }
         self.want(link, Want::Read);
         self.wake_for(link);
     }

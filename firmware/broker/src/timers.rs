@@ -5,7 +5,7 @@
 //! what brings a deadline nearer says so with [`Core::wake_for`].
 
 use crate::event::{DisconnectReason, RefusedReason};
-use crate::link::{Link, Pause, State};
+use crate::link::{Link, Pause, State, mark};
 use crate::session::{Marks, NEVER_EXPIRES, Session};
 use crate::slab::Handle;
 use crate::state::Core;
@@ -125,15 +125,13 @@ impl Core {
                     0 => limits.send_timeout_ms,
                     _ => limits.send_timeout_ms.min(keep_alive_ms),
                 };
-                let silent = (keep_alive_ms != 0 && entry.pause.is_none())
+                let is_stalled = entry.marks & mark::STALLED != 0;
+                let silent = (keep_alive_ms != 0 && entry.pause.is_none() && !is_stalled)
                     .then(|| (after(entry.received_at, keep_alive_ms), Due::KeepAlive));
                 let stuck = (!entry.wire.is_empty())
                     .then(|| (after(entry.taken_at, send_timeout_ms), Due::NotReading));
-                let stalled = self
-                    .links
-                    .extra(link)
-                    .and_then(|extra| extra.stalled_at)
-                    .map(|since| (after(since, limits.stall_timeout_ms), Due::NoMemory));
+                let stalled =
+                    is_stalled.then(|| (after(entry.received_at, limits.stall_timeout_ms), Due::NoMemory));
                 [silent, stuck, stalled].into_iter().flatten().min_by_key(|(moment, _)| *moment)
             }
         }

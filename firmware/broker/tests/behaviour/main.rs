@@ -19,6 +19,7 @@ mod five;
 mod framing;
 mod hostile;
 mod journal;
+mod journal_again;
 mod model;
 mod model_steps;
 mod network;
