@@ -12,6 +12,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use hashbrown::HashTable;
+use obkmq_mqtt::Sink;
 
 use crate::limits::{
     BLOCK_OVERHEAD_BYTES, RESERVE_FOR_DELIVERY_SHIFT, RESERVE_FOR_QOS_1_SHIFT, RESERVE_FOR_SESSIONS_SHIFT,
@@ -340,6 +341,15 @@ pub(crate) fn push_reserved<T>(list: &mut Vec<T>, value: T) {
 pub(crate) fn extend_reserved(list: &mut Vec<u8>, bytes: &[u8]) {
     debug_assert!(bytes.len() <= list.capacity() - list.len(), "extended without a reservation");
     list.extend_from_slice(bytes);
+}
+
+/// Writes to the end of a list with room for it.
+pub(crate) struct Reserved<'a>(pub(crate) &'a mut Vec<u8>);
+
+impl Sink for Reserved<'_> {
+    fn put(&mut self, bytes: &[u8]) {
+        extend_reserved(self.0, bytes);
+    }
 }
 
 /// Adds an entry for which [`Memory::reserve_entry`] has made room.

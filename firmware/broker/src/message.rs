@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 
 use obkmq_mqtt::{Properties, Property, QoS, Sink};
 
-use crate::memory::{Memory, OutOfMemory, Purpose, extend_reserved};
+use crate::memory::{Memory, OutOfMemory, Purpose, Reserved, extend_reserved};
 use crate::slab::{Handle, Slab};
 use crate::time::Moment;
 
@@ -111,15 +111,6 @@ fn same_properties(stored: &[u8], properties: Properties<'_>) -> bool {
     let mut rest = Compare(Some(stored));
     forwarded(properties).for_each(|property| property.encode(&mut rest));
     rest.0 == Some(&[])
-}
-
-/// Writes into a block with room for it.
-struct Reserved<'a>(&'a mut alloc::vec::Vec<u8>);
-
-impl Sink for Reserved<'_> {
-    fn put(&mut self, bytes: &[u8]) {
-        extend_reserved(self.0, bytes);
-    }
 }
 
 /// The arena of messages.

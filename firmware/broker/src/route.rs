@@ -6,7 +6,7 @@
 
 use core::num::NonZeroU32;
 
-use obkmq_mqtt::{Count, Property, QoS, Sink};
+use obkmq_mqtt::{Count, Property, QoS};
 
 use crate::delivering::Shipment;
 use crate::delivery::{detail, flag};
@@ -14,7 +14,7 @@ use crate::event::{Event, LogText};
 use crate::filters::{Filters, Subscription, Suitability, Visitor};
 use crate::limits::Limits;
 use crate::link::{Links, State};
-use crate::memory::{OutOfMemory, Purpose, extend_reserved};
+use crate::memory::{OutOfMemory, Purpose, Reserved};
 use crate::message::{Content, Message};
 use crate::retained::Entry;
 use crate::rights::{Access, Rights};
@@ -167,7 +167,7 @@ impl Core {
         }
         let block = self.memory.write_block(count.bytes, Purpose::Session, |block| {
             self.filters.identifiers(list, topic, is_own, |identifier| {
-                Property::SubscriptionIdentifier(identifier).encode(&mut BlockSink(block));
+                Property::SubscriptionIdentifier(identifier).encode(&mut Reserved(block));
             });
         })?;
         let list = self.messages.insert_block(&mut self.memory, block, Purpose::Session)?;
@@ -219,14 +219,6 @@ impl Core {
             receivers(&mut self.mark, &mut self.filters, &mut self.sessions, surroundings);
         self.counters.drops.queue_full += nobody;
         receivers
-    }
-}
-
-struct BlockSink<'a>(&'a mut alloc::vec::Vec<u8>);
-
-impl Sink for BlockSink<'_> {
-    fn put(&mut self, bytes: &[u8]) {
-        extend_reserved(self.0, bytes);
     }
 }
 
