@@ -57,6 +57,13 @@ pub enum Command<'a> {
         /// Password in clear; hashed on the device and never given back.
         password: Cow<'a, str>,
     },
+    /// Adds a user or changes a password, which is hashed already.
+    UserHash {
+        /// Name of the user.
+        name: Cow<'a, str>,
+        /// The hash as text; never given back.
+        hash: Cow<'a, str>,
+    },
     /// Deletes a user.
     UserDel {
         /// Name of the user.
@@ -110,6 +117,7 @@ pub const COMMANDS: &[CommandHelp] = &[
     CommandHelp { usage: "commit", help: "store and apply the transaction" },
     CommandHelp { usage: "abort", help: "drop the transaction" },
     CommandHelp { usage: "user set NAME PASSWORD", help: "add a user or change a password" },
+    CommandHelp { usage: "user hash NAME HASH", help: "the same with a password that is hashed already" },
     CommandHelp { usage: "user del NAME", help: "delete a user" },
     CommandHelp {
         usage: "user rights NAME RIGHTS",
@@ -171,6 +179,7 @@ impl<'a> Command<'a> {
                 ("set", Some(name), Some(password), None) => {
                     check_password(&password).map(|()| Self::UserSet { name, password })
                 }
+                ("hash", Some(name), Some(hash), None) => Ok(Self::UserHash { name, hash }),
                 ("del", Some(name), None, None) => Ok(Self::UserDel { name }),
                 ("rights", Some(name), Some(rights), None) => Ok(Self::UserRights { name, rights }),
                 ("list", None, None, None) => Ok(Self::UserList),
@@ -203,6 +212,7 @@ impl<'a> Command<'a> {
             Self::Commit => line.push_str("commit"),
             Self::Abort => line.push_str("abort"),
             Self::UserSet { name, password } => write_words(&mut line, &["user", "set", name, password]),
+            Self::UserHash { name, hash } => write_words(&mut line, &["user", "hash", name, hash]),
             Self::UserDel { name } => write_words(&mut line, &["user", "del", name]),
             Self::UserRights { name, rights } => write_words(&mut line, &["user", "rights", name, rights]),
             Self::UserList => line.push_str("user list"),
@@ -232,6 +242,7 @@ impl<'a> Command<'a> {
             | Self::Commit
             | Self::Abort
             | Self::UserSet { .. }
+            | Self::UserHash { .. }
             | Self::UserDel { .. }
             | Self::UserRights { .. }
             | Self::Reboot
@@ -254,6 +265,11 @@ impl fmt::Debug for Command<'_> {
             Self::UserSet { name, .. } => {
                 let mut line = String::new();
                 write_words(&mut line, &["user", "set", name]);
+                write!(formatter, "Command({line} redacted)")
+            }
+            Self::UserHash { name, .. } => {
+                let mut line = String::new();
+                write_words(&mut line, &["user", "hash", name]);
                 write!(formatter, "Command({line} redacted)")
             }
             other => write!(formatter, "Command({})", other.encode()),
@@ -334,11 +350,11 @@ mod tests {
             ("reboot now", "usage: reboot"),
             (
                 "user set bob hunter2 x",
-                "usage: user set NAME PASSWORD, or user del NAME, or user rights NAME RIGHTS, or user list",
+                "usage: user set NAME PASSWORD, or user hash NAME HASH, or user del NAME, or user rights NAME RIGHTS, or user list",
             ),
             (
                 "user",
-                "usage: user set NAME PASSWORD, or user del NAME, or user rights NAME RIGHTS, or user list",
+                "usage: user set NAME PASSWORD, or user hash NAME HASH, or user del NAME, or user rights NAME RIGHTS, or user list",
             ),
             ("help a b", "usage: help [KEY]"),
             ("hello a b c d e f", "usage: hello NONCE"),
@@ -373,6 +389,7 @@ mod tests {
     #[test]
     fn debug_hides_the_password() {
         assert_eq!(format!("{:?}", parsed("user set bob hunter2")), "Command(user set bob redacted)");
+        assert_eq!(format!("{:?}", parsed("user hash bob $x$y")), "Command(user hash bob redacted)");
         assert_eq!(format!("{:?}", parsed("set mqtt.port 1")), "Command(set mqtt.port 1)");
     }
 

@@ -5,8 +5,8 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use obkmq_config::line::{COMMANDS, Command, ErrorCode, Fields, Hello};
-use obkmq_config::password::SALT_BYTES;
-use obkmq_config::settings::{Draft, Entry, SettingError, Settings, check_name};
+use obkmq_config::password::{PasswordHash, SALT_BYTES};
+use obkmq_config::settings::{Draft, Entry, SettingError, Settings, Stale, check_name};
 
 use crate::board::{Action, Board};
 use crate::console::{Answer, Asker};
@@ -39,9 +39,17 @@ impl<B: Board> Node<B> {
                 }
                 let mut salt = [0; SALT_BYTES];
                 self.board.fill_random(&mut salt);
-                self.console.begin_hashing(asker, name, password, salt);
+                let known = self.view().user(name).map(|user| user.password().clone());
+                self.console.begin_hashing(asker, name, password, salt, known.as_ref());
                 return None;
             }
+            Command::UserHash { name, hash } => match PasswordHash::parse(hash) {
+                Ok(hash) => self.change(|draft| draft.set_user(name, hash)),
+                // Not repeated: whoever has it can try passwords against it.
+                Err(error) => {
+                    Answer::refuse(ErrorCode::BadValue, format!("the hash cannot be used: {error}"))
+                }
+            },
             Command::UserList => {
                 let users = self.view().users().iter();
                 let rights = |user: &str| self.view().user_rights(user).as_str();
@@ -122,11 +130,15 @@ impl<B: Board> Node<B> {
         }
     }
 
-    /// A change inside the open transaction, or a transaction of its own.
+    /// A change inside the open transaction, whose answer says whether there it is one, or a transaction of its own.
     pub(crate) fn change(&mut self, change: impl FnOnce(&mut Draft) -> Result<(), SettingError>) -> Answer {
         if let Some(draft) = &mut self.console.draft {
+            let before = draft.settings().clone();
             return match change(draft) {
-                Ok(()) => Answer::ok(),
+                Ok(()) => {
+                    let changed = if *draft.settings() == before { "no" } else { "yes" };
+                    Answer::fields(Fields::new().with("changed", changed))
+                }
                 Err(error) => refuse(&error),
             };
         }
@@ -145,6 +157,12 @@ impl<B: Board> Node<B> {
 
     /// Stores and applies a transaction. Nothing is applied that could not be stored.
     fn commit(&mut self, draft: Draft) -> Answer {
+        // Another console may have committed since this draft was begun.
+        let (given, current) = (draft.base().generation(), self.settings.generation());
+        if given != current {
+            let stale = Stale { given, current };
+            return Answer::refuse(ErrorCode::from(&stale), stale.to_string());
+        }
         // A locked device is unlocked by a commit even of what it has: the owner has looked.
         if draft.is_changed() || self.locked {
             let settings = match draft.finish() {

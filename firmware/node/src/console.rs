@@ -62,6 +62,8 @@ struct Hashing {
     name: String,
     salt: [u8; SALT_BYTES],
     derivation: Derivation,
+    /// The hash the user has, and the same password hashed as that one was: if it is the same password, the hash stays.
+    known: Option<(PasswordHash, Derivation)>,
 }
 
 /// The state of the console between two lines.
@@ -146,15 +148,34 @@ impl Console {
         self.send(&line);
     }
 
-    /// Begins to hash a password for `user set`.
-    pub(crate) fn begin_hashing(&mut self, asker: Asker, name: &str, password: &str, salt: [u8; SALT_BYTES]) {
+    /// Begins to hash a password for `user set`; `known` is the hash that the user has.
+    pub(crate) fn begin_hashing(
+        &mut self,
+        asker: Asker,
+        name: &str,
+        password: &str,
+        salt: [u8; SALT_BYTES],
+        known: Option<&PasswordHash>,
+    ) {
         let derivation = Derivation::new(password.as_bytes(), salt, PASSWORD_ITERATIONS_DEFAULT);
-        self.hashing = Some(Hashing { asker, name: name.into(), salt, derivation });
+        let known = known.map(|hash| (hash.clone(), hash.check(password.as_bytes())));
+        self.hashing = Some(Hashing { asker, name: name.into(), salt, derivation, known });
     }
 
-    /// Does a slice of hashing: who asked, for which user, and the hash when it is done.
+    /// Does a slice of hashing: who asked, for which user, and the hash when it is done. A user who gets the password
+    /// that they have keeps their hash, so that saying it twice changes nothing.
     fn hash(&mut self) -> Option<(Asker, String, PasswordHash)> {
-        let derived = self.hashing.as_mut()?.derivation.step(HASH_ITERATIONS_PER_TURN)?;
+        let hashing = self.hashing.as_mut()?;
+        if let Some((known, derivation)) = &mut hashing.known {
+            let derived = derivation.step(HASH_ITERATIONS_PER_TURN)?;
+            if !known.matches(&derived) {
+                hashing.known = None;
+                return None;
+            }
+            let Hashing { asker, name, known, .. } = self.hashing.take()?;
+            return known.map(|(hash, _)| (asker, name, hash));
+        }
+        let derived = hashing.derivation.step(HASH_ITERATIONS_PER_TURN)?;
         let Hashing { asker, name, salt, .. } = self.hashing.take()?;
         // The iteration count is a constant of its own range.
         let hash = PasswordHash::new(PASSWORD_ITERATIONS_DEFAULT, salt, derived).ok()?;
@@ -163,7 +184,7 @@ impl Console {
 }
 
 impl<B: Board> Node<B> {
-    /// Works on what came in: one slice of hashing and one command at most.
+    /// Works on what came in on the console whose turn it is: one slice of hashing and one command at most.
     pub(crate) fn poll_console(&mut self) -> Option<Instant> {
         if self.console.is_idle() {
             return None;

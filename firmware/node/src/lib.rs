@@ -15,6 +15,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod attached;
 mod board;
 mod commands;
 mod console;
@@ -29,6 +30,7 @@ mod storage;
 mod tests;
 mod verifier;
 
+pub use attached::ConsoleId;
 pub use board::{Action, Board, HeapUse, Identity, Regions};
 pub use node::{AdoptError, Node};
 pub use obkmq_broker::{Anonymous, Full, Instant, Limits, LinkId, Want};

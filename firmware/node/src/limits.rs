@@ -64,3 +64,7 @@ pub(crate) const CHANGES_PER_TURN: usize = 32;
 
 /// Stored items noted for removal, 16 bytes each. For the others the region is searched again.
 pub(crate) const UNWANTED_ITEMS_KEPT: usize = 64;
+
+/// Consoles beside the one of the board's own wire. Each may hold [`CONSOLE_OUTPUT_BYTES`] while nobody reads it, so only
+/// boards that have other ways in (a PC) open any.
+pub(crate) const ATTACHED_CONSOLES: usize = 8;

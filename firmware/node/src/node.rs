@@ -7,6 +7,7 @@ use obkmq_broker::{Anonymous, Broker, Full, Instant, LinkId, Peer, Policy, Want}
 use obkmq_config::password::{HASH_BYTES, PasswordHash, SALT_BYTES};
 use obkmq_config::settings::{self, LogLevel, SettingError, Settings};
 
+use crate::attached::Attached;
 use crate::board::{Action, Board, Identity, Regions};
 use crate::console::Console;
 use crate::journal::{Journal, NotStored, Step};
@@ -39,7 +40,10 @@ pub struct Node<B: Board> {
     pub(crate) locked: bool,
     pub(crate) actions: VecDeque<Action>,
     pub(crate) now: Instant,
+    /// The console whose turn it is; between turns that of the board's own wire.
     pub(crate) console: Console,
+    /// The consoles of programs that came in another way.
+    pub(crate) attached: Attached,
     journal: Journal,
 }
 
@@ -72,6 +76,7 @@ impl<B: Board> Node<B> {
             now,
             journal: Journal::new(regions.retained),
             console: Console::default(),
+            attached: Attached::default(),
         };
         let identity = node.identity;
         node.log(LogLevel::Info, format_args!("obkmq {} on {}", identity.firmware, identity.board));
@@ -263,7 +268,7 @@ impl<B: Board> Node<B> {
         if self.broker.has_changes() {
             self.journal.note_changes();
         }
-        let console = self.poll_console();
+        let console = self.poll_consoles();
         let journal = self.poll_journal();
         self.report_events();
         [broker, console, journal].into_iter().flatten().min()
@@ -328,13 +333,16 @@ impl<B: Board> Node<B> {
             let line = report::Line::new(&event, user);
             if line.level() <= self.log_level {
                 self.console.output.log(format_args!("{line}"));
+                self.attached.log(format_args!("{line}"));
             }
         }
     }
 
     pub(crate) fn log(&mut self, level: LogLevel, text: core::fmt::Arguments<'_>) {
         if level <= self.log_level {
-            self.console.output.log(format_args!("{}: {text}", level.name()));
+            let name = level.name();
+            self.console.output.log(format_args!("{name}: {text}"));
+            self.attached.log(format_args!("{name}: {text}"));
         }
     }
 }

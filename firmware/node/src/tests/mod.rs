@@ -1,6 +1,7 @@
 //! The node on a board in memory: simulated time, flash whose power can be cut, clients made of bytes.
 
 mod accounts;
+mod attached;
 mod console;
 mod power;
 mod reconnect;
