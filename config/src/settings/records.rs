@@ -9,7 +9,9 @@
 //!   that a range may grow without a new id. A choice is one byte, its index. A list of filters or rights is its
 //!   text.
 //! * Each user is one record of the same id, ordered by name: name length u8 · name · iterations u32 · salt · hash.
-//!   Other kinds of hashes get record ids of their own.
+//! * Users whose hash is mosquitto's have records of another id, ordered by name: name length u8 · name · kind u8 (6 or
+//!   7) · iterations u32 · salt length u8 · salt · hash. Firmware that does not know them keeps them. Where it has set a
+//!   password for such a name, there are records of both ids, and the newer password is the one that counts.
 //! * The rights of each user that are not the default are one record of the same id, ordered by name: name length u8 ·
 //!   name · list of rights as text. There may be one for a name without a user.
 //! * A value equal to its default is not written. Records with ids that this version does not know are kept byte for
@@ -20,6 +22,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 use core::fmt;
 
 use super::table::{Key, Kind};
@@ -27,7 +30,7 @@ use super::user::{User, check_name};
 use super::value::Value;
 use super::{Settings, filters, rights};
 use crate::limits::{ENCODED_LIMIT, USERS_LIMIT};
-use crate::password::{HASH_BYTES, PasswordHash, SALT_BYTES};
+use crate::password::PasswordHash;
 
 /// Version of the meaning of the records. It rises when a record of a known id changes its meaning, which is to be
 /// avoided: new ids need no new schema.
@@ -40,6 +43,8 @@ const RECORD_HEADER_BYTES: usize = 4;
 const USER_ID: u16 = 0x1000;
 /// Id of the records of users' rights. (0x1001 stands in a fixture as a record that nobody knows.)
 const USER_RIGHTS_ID: u16 = 0x1002;
+/// Id of the records of users whose hash is mosquitto's.
+const MOSQUITTO_USER_ID: u16 = 0x1003;
 
 /// A record this version does not know. Its value may be a secret, so `Debug` shows only its length.
 #[derive(Clone, PartialEq, Eq)]
@@ -104,7 +109,7 @@ impl fmt::Display for RecordName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             None => formatter.write_str("record"),
-            Some(USER_ID) => formatter.write_str("user record"),
+            Some(USER_ID | MOSQUITTO_USER_ID) => formatter.write_str("user record"),
             Some(USER_RIGHTS_ID) => formatter.write_str("record of a user's rights"),
             Some(id) => match Key::find_id(id) {
                 Some(key) => write!(formatter, "record of {}", key.name),
@@ -117,7 +122,7 @@ impl fmt::Display for RecordName {
 /// Bytes [`encode`] gives.
 pub(super) fn encoded_len(settings: &Settings) -> usize {
     let values = settings.values.iter().map(|(key, value)| value_len(key, value));
-    let users = settings.users.iter().map(|user| user_len(user.name()));
+    let users = settings.users.iter().map(user_len);
     let rights =
         settings.rights.iter().map(|(name, list)| name.len().saturating_add(list.len()).saturating_add(1));
     let unknown = settings.unknown.iter().map(|record| record.value.len());
@@ -133,7 +138,7 @@ pub(super) fn encoded_len(settings: &Settings) -> usize {
 pub(super) fn encode(settings: &Settings) -> Vec<u8> {
     let mut records: Vec<(u16, Vec<u8>)> = Vec::new();
     records.extend(settings.values.iter().map(|(key, value)| (key.id, encode_value(key, value))));
-    records.extend(settings.users.iter().map(|user| (USER_ID, encode_user(user))));
+    records.extend(settings.users.iter().map(|user| (user_id(user), encode_user(user))));
     records.extend(settings.rights.iter().map(|(name, list)| (USER_RIGHTS_ID, encode_rights(name, list))));
     records.extend(settings.unknown.iter().map(|record| (record.id, record.value.clone())));
     // Stable: users stay in the order of their names, unknown records of one id in the order they were found.
@@ -201,27 +206,17 @@ fn decode_record(
     repeated: bool,
 ) -> Result<(), RecordProblem> {
     if id == USER_ID {
-        let user = decode_user(value).ok_or(RecordProblem::BadValue)?;
-        if let Some(last) = settings.users.last() {
-            match last.name().cmp(user.name()) {
-                core::cmp::Ordering::Less => {}
-                core::cmp::Ordering::Equal => return Err(RecordProblem::Duplicate),
-                core::cmp::Ordering::Greater => return Err(RecordProblem::OutOfOrder),
-            }
-        }
-        if settings.users.len() >= USERS_LIMIT {
-            return Err(RecordProblem::TooManyUsers);
-        }
-        settings.users.push(user);
+        let user = decode_user(value, PasswordHash::decode_own).ok_or(RecordProblem::BadValue)?;
+        follows(settings.users.last().map(User::name), user.name())?;
+        settings.add_user(user)?;
+    } else if id == MOSQUITTO_USER_ID {
+        let user = decode_user(value, PasswordHash::decode_mosquittos).ok_or(RecordProblem::BadValue)?;
+        let last = settings.users.iter().rev().find(|user| user.password().is_mosquittos());
+        follows(last.map(User::name), user.name())?;
+        settings.add_user(user)?;
     } else if id == USER_RIGHTS_ID {
         let (name, list) = decode_rights(value).ok_or(RecordProblem::BadValue)?;
-        if let Some((last, _)) = settings.rights.last() {
-            match last.cmp(&name) {
-                core::cmp::Ordering::Less => {}
-                core::cmp::Ordering::Equal => return Err(RecordProblem::Duplicate),
-                core::cmp::Ordering::Greater => return Err(RecordProblem::OutOfOrder),
-            }
-        }
+        follows(settings.rights.last().map(|(last, _)| last.as_str()), &name)?;
         if settings.rights.len() >= USERS_LIMIT {
             return Err(RecordProblem::TooManyUsers);
         }
@@ -240,6 +235,28 @@ fn decode_record(
         settings.unknown.push(Unknown { id, value: value.to_vec() });
     }
     Ok(())
+}
+
+/// Whether records of one id may have these names one after the other.
+fn follows(last: Option<&str>, name: &str) -> Result<(), RecordProblem> {
+    match last.map(|last| last.cmp(name)) {
+        None | Some(Ordering::Less) => Ok(()),
+        Some(Ordering::Equal) => Err(RecordProblem::Duplicate),
+        Some(Ordering::Greater) => Err(RecordProblem::OutOfOrder),
+    }
+}
+
+impl Settings {
+    /// Puts a user where its name belongs. A user of that name who is there already stays: only an older firmware sets a
+    /// password beside a record that it does not know.
+    fn add_user(&mut self, user: User) -> Result<(), RecordProblem> {
+        let Err(at) = self.find_user(user.name()) else { return Ok(()) };
+        if self.users.len() >= USERS_LIMIT {
+            return Err(RecordProblem::TooManyUsers);
+        }
+        self.users.insert(at, user);
+        Ok(())
+    }
 }
 
 /// Width of an integer record: the smallest of 1, 2 and 4 bytes that holds the key's largest value.
@@ -298,32 +315,29 @@ fn decode_value(key: &Key, bytes: &[u8]) -> Option<Value> {
     }
 }
 
-fn user_len(name: &str) -> usize {
-    name.len().saturating_add(1 + 4 + SALT_BYTES + HASH_BYTES)
+fn user_id(user: &User) -> u16 {
+    if user.password().is_mosquittos() { MOSQUITTO_USER_ID } else { USER_ID }
+}
+
+fn user_len(user: &User) -> usize {
+    user.name().len().saturating_add(1).saturating_add(user.password().encoded_len())
 }
 
 fn encode_user(user: &User) -> Vec<u8> {
     let name = user.name().as_bytes();
-    let mut bytes = Vec::with_capacity(user_len(user.name()));
+    let mut bytes = Vec::with_capacity(user_len(user));
     // A checked name is at most 64 bytes.
     bytes.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
     bytes.extend_from_slice(name);
-    bytes.extend_from_slice(&user.password().iterations().to_le_bytes());
-    bytes.extend_from_slice(user.password().salt());
-    bytes.extend_from_slice(user.password().hash_bytes());
+    user.password().encode(&mut bytes);
     bytes
 }
 
-fn decode_user(bytes: &[u8]) -> Option<User> {
+fn decode_user(bytes: &[u8], decode: fn(&[u8]) -> Option<PasswordHash>) -> Option<User> {
     let mut reader = Reader(bytes);
     let [name_len] = reader.array::<1>()?;
     let name = String::from_utf8(reader.slice(usize::from(name_len))?.to_vec()).ok()?;
-    let iterations = u32::from_le_bytes(reader.array()?);
-    let password = PasswordHash::new(iterations, reader.array()?, reader.array()?).ok()?;
-    if !reader.0.is_empty() {
-        return None;
-    }
-    User::new(&name, password).ok()
+    User::new(&name, decode(reader.0)?).ok()
 }
 
 fn encode_rights(name: &str, list: &str) -> Vec<u8> {

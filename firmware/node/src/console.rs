@@ -11,7 +11,7 @@ use obkmq_config::limits::PASSWORD_ITERATIONS_DEFAULT;
 use obkmq_config::line::{
     Admission, Command, ErrorCode, Fields, Incoming, LineBuffer, RawLine, Reply, Session, read_line,
 };
-use obkmq_config::password::{Derivation, PasswordHash, SALT_BYTES};
+use obkmq_config::password::{Check, Derivation, PasswordHash, SALT_BYTES};
 use obkmq_config::settings::Draft;
 
 use crate::board::Board;
@@ -63,7 +63,7 @@ struct Hashing {
     salt: [u8; SALT_BYTES],
     derivation: Derivation,
     /// The hash the user has, and the same password hashed as that one was: if it is the same password, the hash stays.
-    known: Option<(PasswordHash, Derivation)>,
+    known: Option<(PasswordHash, Check)>,
 }
 
 /// The state of the console between two lines.
@@ -158,6 +158,8 @@ impl Console {
         known: Option<&PasswordHash>,
     ) {
         let derivation = Derivation::new(password.as_bytes(), salt, PASSWORD_ITERATIONS_DEFAULT);
+        // A hash that came from mosquitto is replaced even if the password is the same.
+        let known = known.filter(|hash| !hash.is_mosquittos());
         let known = known.map(|hash| (hash.clone(), hash.check(password.as_bytes())));
         self.hashing = Some(Hashing { asker, name: name.into(), salt, derivation, known });
     }
@@ -166,8 +168,8 @@ impl Console {
     /// that they have keeps their hash, so that saying it twice changes nothing.
     fn hash(&mut self) -> Option<(Asker, String, PasswordHash)> {
         let hashing = self.hashing.as_mut()?;
-        if let Some((known, derivation)) = &mut hashing.known {
-            let derived = derivation.step(HASH_ITERATIONS_PER_TURN)?;
+        if let Some((known, check)) = &mut hashing.known {
+            let derived = check.step(HASH_ITERATIONS_PER_TURN)?;
             if !known.matches(&derived) {
                 hashing.known = None;
                 return None;

@@ -27,7 +27,7 @@ use alloc::vec::Vec;
 
 use hmac::{Hmac, KeyInit, Mac};
 use obkmq_broker::{Attempt, Instant, LinkId, Progress, UserId, Verdict, Verifier};
-use obkmq_config::password::{Derivation, PasswordHash};
+use obkmq_config::password::{Check, PasswordHash};
 use obkmq_config::settings::Settings;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
@@ -63,7 +63,7 @@ struct Seen {
 
 struct Running {
     tag: Tag,
-    derivation: Derivation,
+    check: Check,
     /// Whose hash it is compared with; `None` for a name nobody has.
     account: Option<UserId>,
     /// Who asked first.
@@ -246,20 +246,19 @@ impl Accounts {
         let account = index.and_then(|index| self.accounts.get(index));
         let password = attempt.password;
         let password = password.get(..PASSWORD_LOOKED_AT_BYTES).unwrap_or(password);
-        let derivation = match account {
+        let check = match account {
             Some(account) => account.hash.check(password),
             None => {
                 // As slow as for one of the users, and always for the same one.
                 let choice = self.number(b'd', [attempt.user.as_bytes(), b""]);
                 let choice = choice.checked_rem(self.accounts.len() as u64).unwrap_or(0);
                 let like = usize::try_from(choice).ok().and_then(|at| self.accounts.get(at));
-                let iterations = like.map_or(&self.decoy, |account| &account.hash).iterations();
-                Derivation::new(password, *self.decoy.salt(), iterations)
+                like.map_or(&self.decoy, |account| &account.hash).check(password)
             }
         };
         self.running = Some(Running {
             tag: guess.tag,
-            derivation,
+            check,
             account: account.map(|account| account.id),
             pair: guess.pair,
             link: guess.link,
@@ -313,7 +312,7 @@ impl Verifier for Accounts {
             return Progress::Finished;
         }
         let Some(running) = &mut self.running else { return Progress::Idle };
-        let Some(derived) = running.derivation.step(HASH_ITERATIONS_PER_TURN) else {
+        let Some(derived) = running.check.step(HASH_ITERATIONS_PER_TURN) else {
             return Progress::Working;
         };
         let Some(Running { tag, account, pair, link, .. }) = self.running.take() else {

@@ -5,11 +5,13 @@ use std::format;
 use std::string::ToString;
 
 use obkmq_broker::{Broker, Peer, Policy};
-use obkmq_config::password::{HASH_BYTES, SALT_BYTES};
+use obkmq_config::password::{Derivation, HASH_BYTES, SALT_BYTES};
 
 use super::*;
 use crate::limits::{BACK_OFF_FORGET_MS, BACK_OFF_PAIRS};
 
+const PBKDF2_ANN: &str = "$7$101$Dcv4QCxNKtizw/8w$TGfhesJwkoV+WhFdSRIJoFAUk7xeMisehgYDZe1rv/dI0BIWC0PXRt+c4Eu5d5kUjra6MapFpVpXc2LJsQuGDA==";
+const DIGEST_BOB: &str = "$6$VPAvFUhYQVVhTFJJ$YYfYlQxCpBjNqIE5gtyhHVSwJ/rcwL6XH/O3cwG7v0/gJWiZCvhrWmFZg/mo2FtWJuBlKMqwQMZBQe8gXpB67w==";
 const HOME: &str = "192.168.1.9:1";
 /// A little more than two turns.
 const ITERATIONS: u32 = 2 * HASH_ITERATIONS_PER_TURN + 10;
@@ -437,4 +439,27 @@ fn a_password_longer_than_is_looked_at_is_wrong() {
     assert_eq!(door.log_in(HOME, "ann", &format!("{longest}x")), Verdict::Refused);
     assert_eq!(door.log_in(HOME, "ann", &longest), Verdict::Accepted(door.id("ann")));
     assert_eq!(door.log_in(HOME, "ann", &format!("{longest}y")), Verdict::Refused);
+}
+
+/// The hashes are what `mosquitto_passwd` 2.0.11 wrote for the passwords ANN (`$7$`) and BOB (`$6$`).
+#[test]
+fn hashes_of_mosquittos_let_in_as_well_and_are_checked_in_slices() {
+    let mut door = Door::new();
+    let hashes = [("ann", PBKDF2_ANN), ("bob", DIGEST_BOB)];
+    for (user, text) in hashes {
+        door.settings.set_user(user, PasswordHash::parse(text).unwrap()).unwrap();
+    }
+    door.accounts.update(&door.settings);
+    for (user, password) in [("ann", "ANN"), ("bob", "BOB")] {
+        assert_eq!(door.log_in(HOME, user, "wrong"), Verdict::Refused);
+        assert_eq!(door.log_in(HOME, user, password), Verdict::Accepted(door.id(user)));
+    }
+    assert_eq!(door.glance("10.0.0.1:1", "ann", "another"), Verdict::Pending);
+    let units = 100 * obkmq_config::limits::MOSQUITTO_UNITS_PER_ITERATION;
+    assert_eq!(door.finish(), units.div_ceil(HASH_ITERATIONS_PER_TURN));
+    // An unknown name takes as long as one of the two.
+    for name in ["eve", "mallory", "trent", "x"] {
+        assert_eq!(door.glance("10.0.0.2:1", name, "another"), Verdict::Pending);
+        assert!([1, units.div_ceil(HASH_ITERATIONS_PER_TURN)].contains(&door.finish()), "{name}");
+    }
 }
