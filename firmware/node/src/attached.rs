@@ -68,6 +68,11 @@ impl<B: Board> Node<B> {
         }
     }
 
+    /// How many bytes of input an attached console takes now; a wire cannot be told, a socket can.
+    pub fn attached_room(&self, id: ConsoleId) -> usize {
+        self.attached.get(id).map_or(0, Console::room)
+    }
+
     /// As [`Node::console_output`], for an attached console.
     pub fn attached_output(&self, id: ConsoleId) -> &[u8] {
         self.attached.get(id).map_or(&[], |console| console.output.pending())

@@ -82,7 +82,7 @@ impl Console {
     /// Takes what came in. What finds no room is lost, and [`GAP`] stands in its place: its line is refused, also one
     /// that was typed and has no checksum.
     pub(crate) fn receive(&mut self, bytes: &[u8]) {
-        let room = CONSOLE_INPUT_BYTES.saturating_sub(self.input.len());
+        let room = self.room();
         let taken = bytes.get(..bytes.len().min(room)).unwrap_or_default();
         let taken = if self.input.try_reserve(taken.len().saturating_add(1)).is_ok() { taken } else { &[] };
         self.input.extend(taken);
@@ -96,6 +96,11 @@ impl Console {
                 let _ = self.lines.push(GAP);
             }
         }
+    }
+
+    /// How many bytes find room.
+    pub(crate) fn room(&self) -> usize {
+        CONSOLE_INPUT_BYTES.saturating_sub(self.input.len())
     }
 
     /// Whether another line may be executed now.

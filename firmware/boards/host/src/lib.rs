@@ -8,8 +8,11 @@ mod board;
 mod connection;
 mod connections;
 mod console;
+#[cfg(unix)]
+mod control;
 mod flash;
 mod limits;
+mod offline;
 mod server;
 mod setup;
 mod stop;
@@ -19,6 +22,7 @@ pub use console::Console;
 #[cfg(unix)]
 pub use console::{Intercept, Line};
 pub use flash::{Flash, FlashError, OpenError};
+pub use offline::Offline;
 pub use server::{Listen, Outcome, Server, ServerError};
-pub use setup::{Setup, SetupError, identity, regions, start};
+pub use setup::{Setup, SetupError, control_path, identity, regions, start};
 pub use stop::Stop;

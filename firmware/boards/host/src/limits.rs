@@ -49,3 +49,11 @@ pub(crate) const SETTINGS_BYTES: u32 = 0x5000;
 
 /// Region of retained messages of a PC's flash file, in bytes.
 pub(crate) const RETAINED_BYTES: u32 = 0x10_0000;
+
+/// Programs on the control socket at once.
+#[cfg(unix)]
+pub(crate) const CONTROL_CLIENTS: usize = 8;
+
+/// Bytes of one read of the control socket.
+#[cfg(unix)]
+pub(crate) const CONTROL_READ_BYTES: usize = 1024;

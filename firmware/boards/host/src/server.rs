@@ -13,6 +13,8 @@ use crate::board::HostBoard;
 use crate::connection::{After, Connection, Transfer};
 use crate::connections::Connections;
 use crate::console::{Console, Input};
+#[cfg(unix)]
+use crate::control::Control;
 use crate::limits::{
     ACCEPT_PAUSE_MS, ACCEPTS_PER_TURN, CONSOLE_READS_PER_TURN, DRAIN_MS, EVENTS_PER_TURN,
     RECEIVED_BEFORE_WANTS_BYTES, ROUNDS_PER_TURN, WANTS_PER_TURN,
@@ -22,6 +24,11 @@ use crate::stop::Stop;
 const LISTENER: Token = Token(0);
 const WAKER: Token = Token(1);
 const CONSOLE: Token = Token(2);
+#[cfg(unix)]
+const FIRST_CONTROL: usize = 3;
+#[cfg(unix)]
+const FIRST_CONNECTION: usize = FIRST_CONTROL + 1 + crate::limits::CONTROL_CLIENTS;
+#[cfg(not(unix))]
 const FIRST_CONNECTION: usize = 3;
 
 /// Why a server ended.
@@ -76,6 +83,8 @@ pub struct Server {
     console_readable: bool,
     /// The line took no more.
     console_waits: bool,
+    #[cfg(unix)]
+    control: Option<Control>,
     poll: Poll,
     started: Clock,
     connections: Connections,
@@ -139,6 +148,8 @@ impl Server {
             console,
             console_readable: false,
             console_waits: false,
+            #[cfg(unix)]
+            control: None,
             poll,
             started,
             connections: Connections::default(),
@@ -152,6 +163,19 @@ impl Server {
             return Err(ServerError::Listen { address, error });
         }
         Ok(server)
+    }
+
+    /// Lets programs of this machine talk to the node. A folder that can hold no socket costs that, not the broker.
+    #[cfg(unix)]
+    pub(crate) fn open_control(&mut self, folder: &std::path::Path) {
+        match Control::open(folder, self.poll.registry(), FIRST_CONTROL) {
+            Ok(control) => self.control = Some(control),
+            Err(error) => self.node.log_error(format_args!(
+                "no control socket in {}: {error}; next: to use `obkmq config --data` while this runs, choose a folder \
+                 with a short path on a local disk",
+                folder.display()
+            )),
+        }
     }
 
     /// The node it runs.
@@ -213,6 +237,12 @@ impl Server {
                         self.console_readable = true;
                         self.console_waits &= !event.is_writable();
                     }
+                    #[cfg(unix)]
+                    Token(token) if token < FIRST_CONNECTION => {
+                        if let Some(control) = &mut self.control {
+                            control.note_ready(event);
+                        }
+                    }
                     Token(token) => {
                         let number = token.wrapping_sub(FIRST_CONNECTION);
                         if let Some(connection) = self.connections.get_mut(number) {
@@ -224,6 +254,10 @@ impl Server {
             }
             if self.console_readable && self.read_console()? {
                 break Outcome::Intercepted;
+            }
+            #[cfg(unix)]
+            if let Some(control) = &mut self.control {
+                control.turn(&mut self.node, self.poll.registry());
             }
             self.accept(now);
             self.take_turns(now);
@@ -247,6 +281,10 @@ impl Server {
         // What was dropped since it was listed has no turn to wait for.
         self.again.retain(|&number| self.connections.get_mut(number).is_some_and(|entry| entry.is_queued()));
         if !self.again.is_empty() || self.accepting == Accepting::Pending || self.console_readable {
+            return Some(Duration::ZERO);
+        }
+        #[cfg(unix)]
+        if self.control.as_ref().is_some_and(Control::is_pending) {
             return Some(Duration::ZERO);
         }
         let paused = match self.accepting {
@@ -456,6 +494,9 @@ impl Server {
 
     /// Whether anything was written.
     fn write_console(&mut self) -> Result<bool, ServerError> {
+        #[cfg(unix)]
+        let mut wrote = self.control.as_mut().is_some_and(|control| control.write(&mut self.node));
+        #[cfg(not(unix))]
         let mut wrote = false;
         while !self.console_waits {
             let bytes = self.node.console_output();

@@ -20,6 +20,9 @@ use crate::stop::Stop;
 /// Name of the flash file in the data folder.
 const FLASH_FILE: &str = "obkmq.flash";
 
+/// Name of the control socket in the data folder.
+const CONTROL_SOCKET: &str = "obkmq.sock";
+
 /// What a server on a PC is started with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Setup {
@@ -114,7 +117,11 @@ pub fn regions() -> Regions {
 pub fn start(setup: &Setup, console: Console, stop: &Stop) -> Result<Server, SetupError> {
     let started = Clock::now();
     let flash = match &setup.data {
-        Some(folder) => open_flash(folder)?,
+        Some(folder) => {
+            fs::create_dir_all(folder)
+                .map_err(|error| SetupError::Folder { path: folder.to_owned(), error })?;
+            open_flash(folder)?
+        }
         None => Flash::in_memory(SETTINGS_BYTES + RETAINED_BYTES),
     };
     let identity = identity("host", "host", Anonymous::Loopback);
@@ -128,7 +135,18 @@ pub fn start(setup: &Setup, console: Console, stop: &Stop) -> Result<Server, Set
         None if is_closed(node.settings()) => Listen::SettingsPort(IpAddr::V4(Ipv4Addr::LOCALHOST)),
         None => Listen::SettingsPort(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
     };
-    Ok(Server::new(node, listen, console, started, stop)?)
+    #[cfg_attr(not(unix), allow(unused_mut, reason = "there is no control socket elsewhere"))]
+    let mut server = Server::new(node, listen, console, started, stop)?;
+    #[cfg(unix)]
+    if let Some(folder) = &setup.data {
+        server.open_control(folder);
+    }
+    Ok(server)
+}
+
+/// Where programs of this machine reach the node that runs on a data folder.
+pub fn control_path(folder: &Path) -> PathBuf {
+    folder.join(CONTROL_SOCKET)
 }
 
 /// Whether the owner has not said yet who may come in.
@@ -136,8 +154,8 @@ fn is_closed(settings: &Settings) -> bool {
     settings.users().is_empty() && settings.anonymous() != AnonymousSetting::Always
 }
 
-fn open_flash(folder: &Path) -> Result<Flash, SetupError> {
-    fs::create_dir_all(folder).map_err(|error| SetupError::Folder { path: folder.to_owned(), error })?;
+/// The flash file of a data folder that is there.
+pub(crate) fn open_flash(folder: &Path) -> Result<Flash, SetupError> {
     let path = folder.join(FLASH_FILE);
     Flash::open(&path, SETTINGS_BYTES + RETAINED_BYTES).map_err(|error| SetupError::Flash { path, error })
 }

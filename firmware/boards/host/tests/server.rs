@@ -324,3 +324,111 @@ mod with_console {
         assert_eq!(server.stop(), Outcome::Stopped);
     }
 }
+
+/// The control socket of a running node, and a line typed on it.
+#[cfg(unix)]
+mod control {
+    use std::io::{BufRead, BufReader};
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+    use obkmq_host::{Offline, OpenError, SetupError, control_path};
+
+    struct Typist(BufReader<UnixStream>);
+
+    impl Typist {
+        fn connect(folder: &std::path::Path) -> Self {
+            let stream = UnixStream::connect(control_path(folder)).unwrap();
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            Self(BufReader::new(stream))
+        }
+
+        /// The lines up to `ok` or `error`.
+        fn typed(&mut self, line: &str) -> String {
+            self.0.get_mut().write_all(format!("{line}\n").as_bytes()).unwrap();
+            self.answer()
+        }
+
+        fn answer(&mut self) -> String {
+            let mut text = String::new();
+            loop {
+                let before = text.len();
+                if self.0.read_line(&mut text).unwrap() == 0 {
+                    return text;
+                }
+                let line = &text[before..];
+                if line.starts_with("ok") || line.starts_with("error") {
+                    return text;
+                }
+            }
+        }
+    }
+
+    fn data(folder: &std::path::Path) -> Setup {
+        Setup { data: Some(folder.to_owned()), ..Setup::default() }
+    }
+
+    #[test]
+    fn a_running_node_is_configured_by_several_programs_of_its_owner() {
+        let folder = tempfile::tempdir().unwrap();
+        // What a killed process leaves behind.
+        std::fs::write(control_path(folder.path()), "").unwrap();
+        let server = Running::start(data(folder.path()));
+        let mode = std::fs::metadata(control_path(folder.path())).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let (mut first, mut second) = (Typist::connect(folder.path()), Typist::connect(folder.path()));
+        assert_eq!(first.typed("begin 0"), "ok\r\n");
+        assert_eq!(second.typed("set log.level warn"), "ok gen=1\r\n");
+        assert!(first.typed("commit").starts_with("error: "), "the other was faster");
+        drop(first);
+        assert!(second.typed("list").contains("key=log.level  value=warn"));
+        assert_eq!(server.stop(), Outcome::Stopped);
+        assert!(!control_path(folder.path()).exists(), "it goes with the broker");
+        assert_eq!(second.answer(), "", "and so do its connections");
+
+        let mut offline = Offline::open(folder.path()).unwrap();
+        offline.write(b"get log.level\n");
+        let mut text = Vec::new();
+        while !text.ends_with(b"default=no\r\n") {
+            let mut buffer = [0; 64];
+            let count = offline.read(&mut buffer, PATIENCE);
+            assert!(count > 0, "{}", String::from_utf8_lossy(&text));
+            text.extend_from_slice(&buffer[..count]);
+        }
+        assert!(String::from_utf8(text).unwrap().contains("value=warn"));
+        let error = start(&data(folder.path()), Console::Log(Box::new(std::io::sink())), &Stop::new());
+        assert!(matches!(error, Err(SetupError::Flash { error: OpenError::InUse, .. })));
+    }
+
+    #[test]
+    fn what_is_sent_in_one_piece_is_read_line_by_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Running::start(data(folder.path()));
+        let mut typist = Typist::connect(folder.path());
+        // Each takes a hash, so that the rest has to wait in the socket.
+        typist.0.get_mut().write_all("user set ann apple\n".repeat(200).as_bytes()).unwrap();
+        for _ in 0..200 {
+            assert_eq!(typist.answer(), "ok gen=1\r\n");
+        }
+        drop(typist);
+        assert_eq!(server.stop(), Outcome::Stopped);
+    }
+
+    #[test]
+    fn one_program_too_many_is_told_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Running::start(data(folder.path()));
+        let mut typists: Vec<Typist> = (0..8).map(|_| Typist::connect(folder.path())).collect();
+        assert!(typists.iter_mut().all(|typist| typist.typed("get mqtt.port").starts_with("ok ")));
+        let mut ninth = Typist::connect(folder.path());
+        assert!(ninth.answer().starts_with("error: too many programs"), "refused in words");
+        assert_eq!(ninth.answer(), "");
+        typists.pop();
+        // The place is free once the server has noticed.
+        while Typist::connect(folder.path()).typed("get mqtt.port").starts_with("error: too many") {
+            thread::yield_now();
+        }
+        assert_eq!(server.stop(), Outcome::Stopped);
+    }
+}
