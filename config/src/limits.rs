@@ -5,8 +5,9 @@
 pub const LINE_LIMIT: usize = 512;
 
 /// Longest flash form of [`Settings`](crate::settings::Settings) in bytes. All settings are one flash item, because
-/// one append is one atomic commit, and an item must fit a 4 KiB flash page beside the store's own headers.
-pub const ENCODED_LIMIT: usize = 3_500;
+/// one append is one atomic commit, and an item must fit a 4 KiB flash page beside the store's own headers. 32 users with
+/// names of 12 bytes and rights of 27 bytes each fit together with a Wi-Fi network, a time zone and a place.
+pub const ENCODED_LIMIT: usize = 3_900;
 
 /// Most users of one device.
 pub const USERS_LIMIT: usize = 32;
@@ -66,3 +67,15 @@ pub const SEQUENCE_WINDOW: u32 = 1_000;
 
 /// Ended runs whose nonces a device remembers, so that a late copy of their `hello` does not open them again.
 pub const ENDED_RUNS_LIMIT: usize = 4;
+
+/// Longest name of a Wi-Fi network in bytes (IEEE 802.11).
+pub const SSID_LIMIT_BYTES: usize = 32;
+
+/// Longest name of a device in bytes: what DHCP clients of chips send.
+pub const HOST_LABEL_LIMIT_BYTES: usize = 32;
+
+/// Longest name of a server in bytes.
+pub const SERVER_LIMIT_BYTES: usize = 64;
+
+/// Longest time zone in bytes: the longest in use today has 44.
+pub const ZONE_LIMIT_BYTES: usize = 64;

@@ -20,8 +20,8 @@ Examples:
   obkmq run
   obkmq run --data ~/.local/share/obkmq --config house.toml
 
-Without any user it listens on 127.0.0.1:1883 and lets this computer in only, even if mqtt.anonymous is `never`. With users, or \
-mqtt.anonymous `always`, it listens on every IPv4 address; --listen [::]:1883 adds IPv6. Nothing is written to disk without \
+Without any user it listens on 127.0.0.1:1883 and lets this computer in only; if mqtt.anonymous is set to `never`, nobody. With \
+users, or mqtt.anonymous `always`, it listens on every IPv4 address; --listen [::]:1883 adds IPv6. Nothing is written to disk without \
 --data. Ctrl-C or SIGTERM ends it.")]
 pub(crate) struct Run {
     /// Where to listen (default: the settings' port)
@@ -57,6 +57,8 @@ impl Run {
         let settings = server.node().settings();
         if settings.anonymous() == Anonymous::Always {
             context.note("mqtt.anonymous is `always`: whoever reaches this port may connect.");
+        } else if settings.users().is_empty() && settings.anonymous() == Anonymous::Never {
+            context.note("No user is set and mqtt.anonymous is `never`: nobody may connect; --config FILE brings users.");
         } else if settings.users().is_empty() {
             context.note("No user is set, so only this machine may connect; --config FILE brings users.");
         }

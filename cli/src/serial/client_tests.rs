@@ -9,7 +9,7 @@ use std::rc::Rc;
 use obkmq_config::line::{
     Admission, Incoming, LineBuffer, Reply as DeviceReply, Session as DeviceSession, read_line,
 };
-use obkmq_config::settings::Settings;
+use obkmq_config::settings::{Capabilities, Settings};
 use proptest::prelude::*;
 
 use super::*;
@@ -65,7 +65,8 @@ impl Device {
 fn execute(command: &Command<'_>, users: &mut BTreeMap<String, u32>, busy: &mut u32) -> Vec<DeviceReply> {
     match command {
         Command::Hello { .. } => {
-            let hello = Hello::new("0.1.0", "esp32c3", "test", &Settings::default(), "ok");
+            let hello =
+                Hello::new("0.1.0", "esp32c3", "test", &Settings::default(), "ok", Capabilities::NONE);
             vec![DeviceReply::ok(hello.to_fields())]
         }
         Command::UserSet { .. } if *busy > 0 => {

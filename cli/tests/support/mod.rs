@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use obkmq_config::line::{
     Admission, Command, ErrorCode, Fields, Hello, Incoming, LineBuffer, RawLine, Reply, Session, read_line,
 };
-use obkmq_config::settings::{Entry, Settings};
+use obkmq_config::settings::{Capabilities, Entry, Settings};
 
 /// What the thing behind the port is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -116,7 +116,7 @@ fn execute(
     match command {
         Command::Hello { .. } => {
             let state = if firmware == Firmware::Locked { "locked" } else { "ok" };
-            let mut hello = Hello::new("0.1.0", "esp32c3", "test", settings, state);
+            let mut hello = Hello::new("0.1.0", "esp32c3", "test", settings, state, Capabilities::NONE);
             if firmware == Firmware::Newer {
                 hello.protocol = 2;
             }

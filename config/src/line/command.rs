@@ -10,7 +10,7 @@ use super::frame::{TooLong, frame};
 use super::reply::Reply;
 use super::word::{Word, split, write_word};
 use crate::limits::PASSWORD_LIMIT_BYTES;
-use crate::settings::{LogLevel, shorten};
+use crate::settings::{Key, LogLevel, shorten};
 
 /// What a device can be asked to do.
 #[derive(Clone, PartialEq, Eq)]
@@ -270,6 +270,12 @@ impl fmt::Debug for Command<'_> {
             Self::UserHash { name, .. } => {
                 let mut line = String::new();
                 write_words(&mut line, &["user", "hash", name]);
+                write!(formatter, "Command({line} redacted)")
+            }
+            Self::Set { key, .. } if Key::find(key).is_none_or(Key::is_secret) => {
+                // A key that is not known here may be a newer firmware's secret.
+                let mut line = String::new();
+                write_words(&mut line, &["set", key]);
                 write!(formatter, "Command({line} redacted)")
             }
             other => write!(formatter, "Command({})", other.encode()),

@@ -112,7 +112,11 @@ impl From<&SettingError> for ErrorCode {
         match error {
             SettingError::UnknownKey { .. } => Self::UnknownKey,
             SettingError::BadValue { .. }
+            | SettingError::BadSecret { .. }
             | SettingError::Contradiction { .. }
+            | SettingError::PortClash { .. }
+            | SettingError::Gateway { .. }
+            | SettingError::BeyondBoard { .. }
             | SettingError::BadRights { .. }
             | SettingError::BadUserName { .. }
             | SettingError::UnknownUser { .. }

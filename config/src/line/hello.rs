@@ -4,7 +4,7 @@ use alloc::string::{String, ToString};
 
 use super::fields::Fields;
 use crate::limits::LINE_LIMIT;
-use crate::settings::Settings;
+use crate::settings::{Capabilities, Settings};
 
 /// Version of the line protocol.
 pub const PROTOCOL: u32 = 1;
@@ -28,12 +28,21 @@ pub struct Hello {
     pub line_limit_bytes: usize,
     /// `ok`, or `locked` when the stored settings are damaged. Newer firmware may have other words.
     pub state: String,
+    /// What the board can do beyond being a broker.
+    pub capabilities: Capabilities,
 }
 
 impl Hello {
     /// What a device of this version says.
     #[must_use]
-    pub fn new(firmware: &str, chip: &str, board: &str, settings: &Settings, state: &str) -> Self {
+    pub fn new(
+        firmware: &str,
+        chip: &str,
+        board: &str,
+        settings: &Settings,
+        state: &str,
+        capabilities: Capabilities,
+    ) -> Self {
         Self {
             protocol: PROTOCOL,
             firmware: firmware.to_string(),
@@ -43,13 +52,14 @@ impl Hello {
             generation: settings.generation(),
             line_limit_bytes: LINE_LIMIT,
             state: state.to_string(),
+            capabilities,
         }
     }
 
     /// As fields of a reply.
     #[must_use]
     pub fn to_fields(&self) -> Fields {
-        Fields::new()
+        let fields = Fields::new()
             .with("protocol", self.protocol)
             .with("firmware", &self.firmware)
             .with("chip", &self.chip)
@@ -57,7 +67,8 @@ impl Hello {
             .with("schema", self.schema)
             .with("gen", self.generation)
             .with("line", self.line_limit_bytes)
-            .with("state", &self.state)
+            .with("state", &self.state);
+        if self.capabilities == Capabilities::NONE { fields } else { fields.with("caps", self.capabilities) }
     }
 
     /// From the fields of a reply; `None` if one is missing. Fields that are not known are no error.
@@ -73,6 +84,7 @@ impl Hello {
             generation: fields.parse("gen")?,
             line_limit_bytes: fields.parse("line")?,
             state: text("state")?,
+            capabilities: Capabilities::parse(fields.get("caps").unwrap_or_default()),
         })
     }
 }

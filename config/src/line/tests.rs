@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use super::*;
 use crate::password::PasswordHash;
-use crate::settings::{Draft, Settings};
+use crate::settings::{Capabilities, Draft, Settings};
 
 /// Xorshift: what matters is that a seed always gives the same faults.
 struct Random(u64);
@@ -163,7 +163,7 @@ impl Device {
                 out.push(Reply::More { number: lines, fields }.to_frame(seq));
             }
         }
-        let fields = Hello::new("0", "none", "test", &self.settings, "ok").to_fields();
+        let fields = Hello::new("0", "none", "test", &self.settings, "ok", Capabilities::NONE).to_fields();
         out.push(Reply::Ok { lines, fields }.to_frame(seq));
     }
 
@@ -318,7 +318,7 @@ fn a_reset_inside_a_transaction_leaves_nothing_of_it() {
 fn a_list_is_whole_or_asked_for_again() {
     let mut whole = 0;
     for seed in 0..300 {
-        let mut bench = Bench::new(seed, 400);
+        let mut bench = Bench::new(seed, 4_000);
         let mut client = Client::new(seed);
         let line = client.start(&Command::List).unwrap();
         if let Some(answer) = bench.ask(&mut client, line) {

@@ -2,7 +2,8 @@
 
 use alloc::string::{String, ToString};
 
-use super::table::{KEYS, Key};
+use super::key::Key;
+use super::table::KEYS;
 use crate::limits::{
     ENCODED_LIMIT, QUOTED_BACK_LIMIT_CHARS, RIGHTS_LIMIT, RIGHTS_LIMIT_BYTES, USER_NAME_LIMIT_BYTES,
     USERS_LIMIT,
@@ -29,6 +30,14 @@ pub enum SettingError {
         /// What exactly is wrong with it; empty where the range says all.
         reason: &'static str,
     },
+    /// The key does not allow this secret, which is not repeated.
+    #[error("{} cannot be that: {reason}; allowed: {} ({})", .key.name, .key.allowed(), .key.help)]
+    BadSecret {
+        /// The key, with its range and help.
+        key: &'static Key,
+        /// What exactly is wrong with it.
+        reason: &'static str,
+    },
     /// Two settings contradict each other.
     #[error(
         "{} = {low_value} is below {} = {high_value}, so such a packet could never be delivered; set {} to at least {high_value}",
@@ -43,6 +52,41 @@ pub enum SettingError {
         high: &'static Key,
         /// Its value.
         high_value: u32,
+    },
+    /// Two servers of the board would listen on one port.
+    #[error(
+        "{} and {} are both {port}; give one of them another port, or set {} to false",
+        .first.name, .second.name, .switch.name
+    )]
+    PortClash {
+        /// One of the settings.
+        first: &'static Key,
+        /// The other one.
+        second: &'static Key,
+        /// Their port.
+        port: u32,
+        /// What turns the second server off.
+        switch: &'static Key,
+    },
+    /// A static address without a router on its network.
+    #[error("{} {reason}; set {} to the router of that network, or unset {} (DHCP)", .address.name, .gateway.name, .address.name)]
+    Gateway {
+        /// The setting with the static address.
+        address: &'static Key,
+        /// The setting with the router.
+        gateway: &'static Key,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// The board has less than a setting asks for.
+    #[error("{} = {given} is more than the {most}{} this board can spare", .key.name, Unit(.key.unit))]
+    BeyondBoard {
+        /// The setting.
+        key: &'static Key,
+        /// Its value.
+        given: u32,
+        /// What the board has.
+        most: usize,
     },
     /// A user name is empty, too long or holds a control character.
     #[error(
@@ -75,15 +119,38 @@ pub enum SettingError {
     TooManyUsers,
     /// The settings would not fit their place in flash.
     #[error(
-        "the settings would take {bytes} bytes of flash and {ENCODED_LIMIT} is the most; delete users or shorten lists"
+        "the settings would take {bytes} bytes of flash and {ENCODED_LIMIT} is the most: {user_bytes} are for {users} \
+         users, {rights_bytes} for their rights, {value_bytes} for other settings and {unknown_bytes} for those of newer \
+         firmware; delete users, or shorten names and lists"
     )]
     TooLarge {
         /// Bytes they would take.
         bytes: usize,
+        /// How many users there would be.
+        users: usize,
+        /// What takes the room.
+        user_bytes: usize,
+        /// What takes the room.
+        rights_bytes: usize,
+        /// What takes the room.
+        value_bytes: usize,
+        /// What takes the room.
+        unknown_bytes: usize,
     },
 }
 
 impl SettingError {
+    /// The settings that do not go together, or not with the board.
+    #[cfg(feature = "toml")]
+    pub(crate) fn keys(&self) -> [Option<&'static Key>; 2] {
+        match *self {
+            Self::Contradiction { low, high, .. } => [Some(low), Some(high)],
+            Self::PortClash { first, second, .. } => [Some(first), Some(second)],
+            Self::Gateway { address, gateway, .. } => [Some(address), Some(gateway)],
+            _ => [None, None],
+        }
+    }
+
     pub(super) fn unknown_key(given: &str) -> Self {
         let suggestion = closest(given, KEYS.iter().map(|key| key.name));
         Self::UnknownKey { given: shorten(given), suggestion }
@@ -158,6 +225,14 @@ impl core::fmt::Display for DidYouMean {
     }
 }
 
+struct Unit<'a>(&'a str);
+
+impl core::fmt::Display for Unit<'_> {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(formatter, " {}", self.0) }
+    }
+}
+
 struct Because<'a>(&'a str);
 
 impl core::fmt::Display for Because<'_> {
@@ -185,7 +260,8 @@ mod tests {
         let names = || KEYS.iter().map(|key| key.name);
         assert_eq!(closest("mqtt.prot", names()), Some("mqtt.port"));
         assert_eq!(closest("mqtt.max_client", names()), Some("mqtt.max_clients"));
-        assert_eq!(closest("wifi.password", names()), None);
+        assert_eq!(closest("wifi.pasword", names()), Some("wifi.password"));
+        assert_eq!(closest("bridge.remote_host", names()), None);
         assert_eq!(closest("", names()), None);
     }
 

@@ -4,9 +4,13 @@
 //! Invariants: every stored value is one its key allows and differs from its default; users are ordered by name; the
 //! flash form fits [`ENCODED_LIMIT`]. A refused change changes nothing.
 
+mod capability;
+mod check;
 mod draft;
 mod error;
 mod filters;
+mod form;
+mod key;
 mod records;
 mod rights;
 mod table;
@@ -14,20 +18,25 @@ mod table;
 mod tests;
 mod user;
 mod value;
+mod values;
+mod zone;
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+pub use capability::{Capabilities, Capability};
 pub use draft::Draft;
 pub(crate) use error::shorten;
 #[cfg(feature = "toml")]
 pub(crate) use error::{DidYouMean, closest};
 pub use error::{SettingError, Stale};
+pub use form::Form;
+pub use key::{Allowed, Key, Kind, markdown_table};
 pub use records::{DecodeError, RecordProblem, SCHEMA};
 pub use rights::{Right, Rights, check_rights};
-pub use table::{Allowed, KEYS, Key, Kind, markdown_table};
+pub use table::KEYS;
 pub use user::{User, check_name};
-pub use value::{Anonymous, LogLevel};
+pub use value::{AccessPoint, Anonymous, LogLevel};
 
 use crate::limits::{ENCODED_LIMIT, USERS_LIMIT};
 use crate::password::PasswordHash;
@@ -68,7 +77,7 @@ impl Default for Settings {
 pub struct Entry {
     /// The key, with its range, unit and help.
     pub key: &'static Key,
-    /// The value as text.
+    /// The value as text; of a secret only whether it is there.
     pub value: String,
     /// Whether that is the default.
     pub is_default: bool,
@@ -199,20 +208,6 @@ impl Settings {
         })
     }
 
-    /// Checks what no single value shows: whether the settings fit together.
-    pub fn check(&self) -> Result<(), SettingError> {
-        let (queued, packet) = (self.max_queued_bytes(), self.max_packet_bytes());
-        if queued < packet {
-            return Err(SettingError::Contradiction {
-                low: &table::MQTT_MAX_QUEUED_BYTES,
-                low_value: queued,
-                high: &table::MQTT_MAX_PACKET_BYTES,
-                high_value: packet,
-            });
-        }
-        Ok(())
-    }
-
     /// The flash form; at most [`ENCODED_LIMIT`] bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
@@ -228,88 +223,6 @@ impl Settings {
     #[must_use]
     pub fn unknown_records(&self) -> usize {
         self.unknown.len()
-    }
-
-    /// `mqtt.port`
-    #[must_use]
-    pub fn mqtt_port(&self) -> u16 {
-        u16::try_from(self.integer(&table::MQTT_PORT)).unwrap_or(u16::MAX)
-    }
-
-    /// `mqtt.anonymous`
-    #[must_use]
-    pub fn anonymous(&self) -> Anonymous {
-        Anonymous::from_index(self.choice(&table::MQTT_ANONYMOUS))
-    }
-
-    /// `mqtt.anonymous_rights`
-    #[must_use]
-    pub fn anonymous_rights(&self) -> Rights<'_> {
-        Rights::new(match (self.stored(&table::MQTT_ANONYMOUS_RIGHTS), &table::MQTT_ANONYMOUS_RIGHTS.kind) {
-            (Some(Value::Rights(list)), _) => list,
-            (_, Kind::Rights { default }) => default,
-            _ => "",
-        })
-    }
-
-    /// `mqtt.max_clients`
-    #[must_use]
-    pub fn max_clients(&self) -> u16 {
-        u16::try_from(self.integer(&table::MQTT_MAX_CLIENTS)).unwrap_or(u16::MAX)
-    }
-
-    /// `mqtt.max_packet_bytes`
-    #[must_use]
-    pub fn max_packet_bytes(&self) -> u32 {
-        self.integer(&table::MQTT_MAX_PACKET_BYTES)
-    }
-
-    /// `mqtt.max_queued_bytes`
-    #[must_use]
-    pub fn max_queued_bytes(&self) -> u32 {
-        self.integer(&table::MQTT_MAX_QUEUED_BYTES)
-    }
-
-    /// `mqtt.connect_timeout_s`
-    #[must_use]
-    pub fn connect_timeout_s(&self) -> u32 {
-        self.integer(&table::MQTT_CONNECT_TIMEOUT_S)
-    }
-
-    /// `retain.persist`: topic filters, each valid.
-    pub fn retain_persist(&self) -> impl Iterator<Item = &str> + Clone {
-        filters::iterate(match (self.stored(&table::RETAIN_PERSIST), &table::RETAIN_PERSIST.kind) {
-            (Some(Value::Filters(list)), _) => list,
-            (_, Kind::Filters { default }) => default,
-            _ => "",
-        })
-    }
-
-    /// `log.level`
-    #[must_use]
-    pub fn log_level(&self) -> LogLevel {
-        LogLevel::from_index(self.choice(&table::LOG_LEVEL))
-    }
-
-    fn stored(&self, key: &Key) -> Option<&Value> {
-        self.values.iter().find(|(other, _)| other.id == key.id).map(|(_, value)| value)
-    }
-
-    /// The last arm is for a key of another kind, which no accessor asks for: a test calls each of them.
-    fn integer(&self, key: &Key) -> u32 {
-        match (self.stored(key), &key.kind) {
-            (Some(Value::Integer(number)), _) => *number,
-            (_, Kind::Integer { default, .. }) => *default,
-            _ => 0,
-        }
-    }
-
-    fn choice(&self, key: &Key) -> u8 {
-        match (self.stored(key), &key.kind) {
-            (Some(Value::Choice(index)), _) => *index,
-            (_, Kind::Choice { default, .. }) => *default,
-            _ => 0,
-        }
     }
 
     fn forget(&mut self, key: &Key) {
@@ -331,9 +244,16 @@ impl Settings {
     ) -> Result<(), SettingError> {
         let mut changed = self.clone();
         change(&mut changed)?;
-        let bytes = records::encoded_len(&changed);
-        if bytes > ENCODED_LIMIT {
-            return Err(SettingError::TooLarge { bytes });
+        let room = records::Room::of(&changed);
+        if room.total() > ENCODED_LIMIT {
+            return Err(SettingError::TooLarge {
+                bytes: room.total(),
+                users: changed.users.len(),
+                user_bytes: room.users,
+                rights_bytes: room.rights,
+                value_bytes: room.values,
+                unknown_bytes: room.unknown,
+            });
         }
         *self = changed;
         Ok(())

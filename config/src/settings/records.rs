@@ -6,8 +6,9 @@
 //! ```
 //!
 //! * Integers are as wide as the largest value of their key needs (1, 2 or 4 bytes); a reader takes any of 1 to 4, so
-//!   that a range may grow without a new id. A choice is one byte, its index. A list of filters or rights is its
-//!   text.
+//!   that a range may grow without a new id. A switch is one byte, 0 or 1, a choice one byte, its index. A text, a
+//!   secret and a list of filters or rights are their UTF-8. Secrets stand there in clear: a radio needs the password
+//!   itself.
 //! * Each user is one record of the same id, ordered by name: name length u8 · name · iterations u32 · salt · hash.
 //! * Users whose hash is mosquitto's have records of another id, ordered by name: name length u8 · name · kind u8 (6 or
 //!   7) · iterations u32 · salt length u8 · salt · hash. Firmware that does not know them keeps them. Where it has set a
@@ -25,7 +26,7 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::fmt;
 
-use super::table::{Key, Kind};
+use super::key::{Key, Kind};
 use super::user::{User, check_name};
 use super::value::Value;
 use super::{Settings, filters, rights};
@@ -119,20 +120,38 @@ impl fmt::Display for RecordName {
     }
 }
 
-/// Bytes [`encode`] gives.
-pub(super) fn encoded_len(settings: &Settings) -> usize {
-    let values = settings.values.iter().map(|(key, value)| value_len(key, value));
-    let users = settings.users.iter().map(user_len);
-    let rights =
-        settings.rights.iter().map(|(name, list)| name.len().saturating_add(list.len()).saturating_add(1));
-    let unknown = settings.unknown.iter().map(|record| record.value.len());
-    values
-        .chain(users)
-        .chain(rights)
-        .chain(unknown)
-        .map(|length| length.saturating_add(RECORD_HEADER_BYTES))
-        .sum::<usize>()
-        + HEADER_BYTES
+/// Bytes that [`encode`] gives, by what they are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Room {
+    pub(super) values: usize,
+    pub(super) users: usize,
+    pub(super) rights: usize,
+    pub(super) unknown: usize,
+}
+
+impl Room {
+    pub(super) fn of(settings: &Settings) -> Self {
+        let with_header = |length: usize| length.saturating_add(RECORD_HEADER_BYTES);
+        let values = settings.values.iter().map(|(key, value)| value_len(key, value));
+        let users = settings.users.iter().map(user_len);
+        let rights = settings
+            .rights
+            .iter()
+            .map(|(name, list)| name.len().saturating_add(list.len()).saturating_add(1));
+        let unknown = settings.unknown.iter().map(|record| record.value.len());
+        Self {
+            values: values.map(with_header).sum(),
+            users: users.map(with_header).sum(),
+            rights: rights.map(with_header).sum(),
+            unknown: unknown.map(with_header).sum(),
+        }
+    }
+
+    pub(super) fn total(self) -> usize {
+        [self.values, self.users, self.rights, self.unknown]
+            .into_iter()
+            .fold(HEADER_BYTES, usize::saturating_add)
+    }
 }
 
 pub(super) fn encode(settings: &Settings) -> Vec<u8> {
@@ -144,7 +163,7 @@ pub(super) fn encode(settings: &Settings) -> Vec<u8> {
     // Stable: users stay in the order of their names, unknown records of one id in the order they were found.
     records.sort_by_key(|(id, _)| *id);
 
-    let mut bytes = Vec::with_capacity(encoded_len(settings));
+    let mut bytes = Vec::with_capacity(Room::of(settings).total());
     bytes.extend_from_slice(&MAGIC);
     bytes.extend_from_slice(&settings.schema.to_le_bytes());
     bytes.extend_from_slice(&settings.generation.to_le_bytes());
@@ -272,22 +291,27 @@ fn value_len(key: &Key, value: &Value) -> usize {
     match (value, &key.kind) {
         (Value::Integer(_), Kind::Integer { max, .. }) => integer_width(*max),
         (Value::Integer(_), _) => 4,
-        (Value::Choice(_), _) => 1,
-        (Value::Filters(list) | Value::Rights(list), _) => list.len(),
+        (Value::Switch(_) | Value::Choice(_), _) => 1,
+        (Value::Text(text) | Value::Secret(text) | Value::Filters(text) | Value::Rights(text), _) => {
+            text.len()
+        }
     }
 }
 
 fn encode_value(key: &Key, value: &Value) -> Vec<u8> {
     match value {
         Value::Integer(number) => number.to_le_bytes().into_iter().take(value_len(key, value)).collect(),
+        Value::Switch(on) => Vec::from([u8::from(*on)]),
         Value::Choice(index) => Vec::from([*index]),
-        Value::Filters(list) | Value::Rights(list) => list.clone().into_bytes(),
+        Value::Text(text) | Value::Secret(text) | Value::Filters(text) | Value::Rights(text) => {
+            text.clone().into_bytes()
+        }
     }
 }
 
 fn decode_value(key: &Key, bytes: &[u8]) -> Option<Value> {
     match &key.kind {
-        Kind::Integer { min, max, .. } => {
+        Kind::Integer { .. } => {
             let mut wide = [0_u8; 4];
             if bytes.is_empty() || bytes.len() > wide.len() {
                 return None;
@@ -296,23 +320,29 @@ fn decode_value(key: &Key, bytes: &[u8]) -> Option<Value> {
                 *to = *from;
             }
             let number = u32::from_le_bytes(wide);
-            (min..=max).contains(&&number).then_some(Value::Integer(number))
+            key.kind.allows_number(number).then_some(Value::Integer(number))
         }
+        Kind::Switch { .. } => match bytes {
+            [0] => Some(Value::Switch(false)),
+            [1] => Some(Value::Switch(true)),
+            _ => None,
+        },
         Kind::Choice { names, .. } => match bytes {
             [index] if usize::from(*index) < names.len() => Some(Value::Choice(*index)),
             _ => None,
         },
-        Kind::Filters { .. } => {
-            let text = core::str::from_utf8(bytes).ok()?;
-            let list = filters::canonical(text).ok()?;
-            (list == text).then_some(Value::Filters(list))
-        }
-        Kind::Rights { .. } => {
-            let text = core::str::from_utf8(bytes).ok()?;
-            let list = rights::canonical(text, false).ok()?;
-            (list == text).then_some(Value::Rights(list))
-        }
+        Kind::Text { form, .. } => in_one_form(bytes, |text| form.canonical(text)).map(Value::Text),
+        Kind::Secret { form } => in_one_form(bytes, |text| form.canonical(text)).map(Value::Secret),
+        Kind::Filters { .. } => in_one_form(bytes, filters::canonical).map(Value::Filters),
+        Kind::Rights { .. } => in_one_form(bytes, |text| rights::canonical(text, false)).map(Value::Rights),
     }
+}
+
+/// A text that stands in its one form.
+fn in_one_form(bytes: &[u8], canonical: impl FnOnce(&str) -> Result<String, &'static str>) -> Option<String> {
+    let text = core::str::from_utf8(bytes).ok()?;
+    let one = canonical(text).ok()?;
+    (one == text).then_some(one)
 }
 
 fn user_id(user: &User) -> u16 {
@@ -354,9 +384,7 @@ fn decode_rights(bytes: &[u8]) -> Option<(String, String)> {
     let [name_len] = reader.array::<1>()?;
     let name = String::from_utf8(reader.slice(usize::from(name_len))?.to_vec()).ok()?;
     check_name(&name).ok()?;
-    let text = core::str::from_utf8(reader.0).ok()?;
-    let list = rights::canonical(text, true).ok()?;
-    (list == text).then_some((name, list))
+    in_one_form(reader.0, |text| rights::canonical(text, true)).map(|list| (name, list))
 }
 
 /// What is left of the bytes.

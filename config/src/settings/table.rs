@@ -1,247 +1,156 @@
 //! The table of keys: every setting stands here once, and everything else is made from it.
 //!
 //! Ids are permanent: an id is never given to another key, and the order of a choice's names never changes (their
-//! index is what flash holds; new names go to the end). A key enters this table together with its effect.
+//! index is what flash holds; new names go to the end). A key that not every board can heed names the capability it
+//! needs.
 
-use alloc::format;
-use alloc::string::{String, ToString};
-use core::fmt;
-
+use super::capability::Capability;
+use super::form::Form;
+use super::key::{Key, Kind};
 use super::rights;
-use super::value::{Anonymous, LogLevel, Value};
-use crate::limits::{FILTERS_LIMIT, FILTERS_LIMIT_BYTES, RIGHTS_LIMIT, RIGHTS_LIMIT_BYTES};
+use super::value::{AccessPoint, Anonymous, LogLevel};
 
-/// One setting.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Key {
-    /// Dotted name, `section.name`: the words of the console and the tables of the file.
-    pub name: &'static str,
-    /// Permanent id of its flash record.
-    pub id: u16,
-    /// What values it takes, and which one it has when nothing is set.
-    pub kind: Kind,
-    /// Unit of its numbers; empty if it has none.
-    pub unit: &'static str,
-    /// One line for the person who sets it.
-    pub help: &'static str,
+/// Declares each key, and [`KEYS`] with all of them.
+macro_rules! keys {
+    ($($name:ident = $key:expr;)*) => {
+        $(pub(super) static $name: Key = $key;)*
+
+        /// Every key, in the order of listings.
+        pub static KEYS: &[&Key] = &[$(&$name),*];
+    };
 }
 
-/// The kinds of values, each with its range and default.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A whole number.
-    Integer {
-        /// Smallest allowed value.
-        min: u32,
-        /// Largest allowed value; decides the width of the flash record.
-        max: u32,
-        /// Value when nothing is set.
-        default: u32,
-    },
-    /// One of several names.
-    Choice {
-        /// The names; flash holds the index.
-        names: &'static [&'static str],
-        /// Index when nothing is set.
-        default: u8,
-    },
-    /// MQTT topic filters, separated by commas; none at all is allowed.
-    Filters {
-        /// List when nothing is set.
-        default: &'static str,
-    },
-    /// Rights of clients that have no user, separated by commas; none at all is allowed.
-    Rights {
-        /// List when nothing is set.
-        default: &'static str,
-    },
+const fn text(form: Form, default: &'static str) -> Kind {
+    Kind::Text { form, default }
 }
 
-/// TCP port of the broker.
-pub(super) static MQTT_PORT: Key = Key {
-    name: "mqtt.port",
-    id: 1,
-    kind: Kind::Integer { min: 1, max: 65_535, default: 1_883 },
-    unit: "",
-    help: "TCP port the broker listens on",
-};
-
-pub(super) static MQTT_ANONYMOUS: Key = Key {
-    name: "mqtt.anonymous",
-    id: 2,
-    kind: Kind::Choice { names: Anonymous::NAMES, default: Anonymous::Never as u8 },
-    unit: "",
-    help: "Who may connect without a user name",
-};
-
-pub(super) static MQTT_ANONYMOUS_RIGHTS: Key = Key {
-    name: "mqtt.anonymous_rights",
-    id: 9,
-    kind: Kind::Rights { default: rights::DEFAULT },
-    unit: "",
-    help: "What clients without a user name may do",
-};
-
-pub(super) static MQTT_MAX_CLIENTS: Key = Key {
-    name: "mqtt.max_clients",
-    id: 3,
-    kind: Kind::Integer { min: 1, max: 10_000, default: 1_000 },
-    unit: "clients",
-    help: "Most clients connected at once; memory may end earlier",
-};
-
-pub(super) static MQTT_MAX_PACKET_BYTES: Key = Key {
-    name: "mqtt.max_packet_bytes",
-    id: 4,
-    kind: Kind::Integer { min: 256, max: 1_048_576, default: 65_536 },
-    unit: "bytes",
-    help: "Largest packet a client may send; a larger one ends its connection",
-};
-
-pub(super) static MQTT_MAX_QUEUED_BYTES: Key = Key {
-    name: "mqtt.max_queued_bytes",
-    id: 5,
-    kind: Kind::Integer { min: 1_024, max: 16_777_216, default: 65_536 },
-    unit: "bytes",
-    help: "Most bytes that wait for one slow or absent client",
-};
-
-pub(super) static MQTT_CONNECT_TIMEOUT_S: Key = Key {
-    name: "mqtt.connect_timeout_s",
-    id: 6,
-    kind: Kind::Integer { min: 1, max: 120, default: 10 },
-    unit: "s",
-    help: "Time a new connection has to send its CONNECT packet",
-};
-
-pub(super) static RETAIN_PERSIST: Key = Key {
-    name: "retain.persist",
-    id: 7,
-    kind: Kind::Filters { default: "homeassistant/#,tasmota/discovery/#" },
-    unit: "",
-    help: "Retained messages that survive a power cut",
-};
-
-pub(super) static LOG_LEVEL: Key = Key {
-    name: "log.level",
-    id: 8,
-    kind: Kind::Choice { names: LogLevel::NAMES, default: LogLevel::Info as u8 },
-    unit: "",
-    help: "How much the console logs",
-};
-
-/// Every key, in the order of listings.
-pub static KEYS: &[&Key] = &[
-    &MQTT_PORT,
-    &MQTT_ANONYMOUS,
-    &MQTT_ANONYMOUS_RIGHTS,
-    &MQTT_MAX_CLIENTS,
-    &MQTT_MAX_PACKET_BYTES,
-    &MQTT_MAX_QUEUED_BYTES,
-    &MQTT_CONNECT_TIMEOUT_S,
-    &RETAIN_PERSIST,
-    &LOG_LEVEL,
-];
-
-impl Key {
-    /// The key of that name.
-    #[must_use]
-    pub fn find(name: &str) -> Option<&'static Key> {
-        KEYS.iter().copied().find(|key| key.name == name)
-    }
-
-    pub(super) fn find_id(id: u16) -> Option<&'static Key> {
-        KEYS.iter().copied().find(|key| key.id == id)
-    }
-
-    /// Value when nothing is set, as text.
-    #[must_use]
-    pub fn default_text(&self) -> String {
-        match &self.kind {
-            Kind::Integer { default, .. } => default.to_string(),
-            Kind::Choice { names, default } => {
-                names.get(usize::from(*default)).copied().unwrap_or_default().to_string()
-            }
-            Kind::Filters { default } | Kind::Rights { default } => (*default).to_string(),
-        }
-    }
-
-    pub(super) fn is_default(&self, value: &Value) -> bool {
-        match (&self.kind, value) {
-            (Kind::Integer { default, .. }, Value::Integer(number)) => number == default,
-            (Kind::Choice { default, .. }, Value::Choice(index)) => index == default,
-            (Kind::Filters { default }, Value::Filters(list))
-            | (Kind::Rights { default }, Value::Rights(list)) => list == default,
-            _ => false,
-        }
-    }
-
-    /// The allowed values in words: `1..=120 s`, `never | loopback | always`.
-    #[must_use]
-    pub fn allowed(&self) -> Allowed<'_> {
-        Allowed { kind: &self.kind, unit: self.unit }
-    }
+const fn choice(names: &'static [&'static str], default: u8) -> Kind {
+    Kind::Choice { names, default }
 }
 
-/// The table in Markdown, for a page.
-#[must_use]
-pub fn markdown_table() -> String {
-    let mut text = String::from("| key | id | allowed | default | what |\n|---|---|---|---|---|\n");
-    for key in KEYS {
-        let allowed = key.allowed().to_string().replace('|', "\\|");
-        text.push_str(&format!(
-            "| `{}` | {} | {allowed} | `{}` | {} |\n",
-            key.name,
-            key.id,
-            key.default_text(),
-            key.help
-        ));
-    }
-    text
-}
+keys! {
+    WIFI_SSID = Key::new(10, "wifi.ssid", text(Form::Ssid, ""), "Network to join; empty for none")
+        .needs(Capability::Wifi);
+    WIFI_PASSWORD = Key::new(11, "wifi.password", Kind::Secret { form: Form::StationPassword },
+        "Password of the network to join; not set for an open one")
+        .needs(Capability::Wifi);
+    WIFI_COUNTRY = Key::new(12, "wifi.country", text(Form::Country, ""),
+        "Country whose radio rules hold; empty for what is allowed everywhere")
+        .needs(Capability::Wifi);
+    WIFI_FALLBACK_S = Key::new(13, "wifi.fallback_s", Kind::number_or_zero("never", 10, 86_400, 300),
+        "Time without the network after which the access point opens")
+        .unit("s").needs(Capability::Wifi);
+    WIFI_AP = Key::new(14, "wifi.ap", choice(AccessPoint::NAMES, AccessPoint::Auto as u8),
+        "The board's own access point; auto: while there is no network to join")
+        .needs(Capability::Wifi);
+    WIFI_AP_SSID = Key::new(15, "wifi.ap_ssid", text(Form::Ssid, ""),
+        "Name of the access point; empty for one made from the board's address")
+        .needs(Capability::Wifi);
+    WIFI_AP_PASSWORD = Key::new(16, "wifi.ap_password", Kind::Secret { form: Form::AccessPointPassword },
+        "Password of the access point; without one the board makes one up")
+        .needs(Capability::Wifi);
 
-/// Prints what a key allows.
-#[derive(Debug, Clone, Copy)]
-pub struct Allowed<'a> {
-    kind: &'a Kind,
-    unit: &'a str,
-}
+    NETWORK_HOSTNAME = Key::new(17, "network.hostname", text(Form::HostLabel, "obkmq"),
+        "Name of this broker");
+    NETWORK_ADDRESS = Key::new(18, "network.address", text(Form::AddressPrefix, ""),
+        "Static address; empty to ask the network for one (DHCP)")
+        .needs(Capability::Address);
+    NETWORK_GATEWAY = Key::new(19, "network.gateway", text(Form::Address, ""),
+        "Router; needed with a static address")
+        .needs(Capability::Address);
+    NETWORK_DNS = Key::new(20, "network.dns", text(Form::Address, ""),
+        "Name server with a static address; empty for the router")
+        .needs(Capability::Address);
 
-impl fmt::Display for Allowed<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.kind {
-            Kind::Integer { min, max, .. } => {
-                write!(formatter, "{min}..={max}")?;
-                if !self.unit.is_empty() {
-                    write!(formatter, " {}", self.unit)?;
-                }
-                Ok(())
-            }
-            Kind::Choice { names, .. } => {
-                for (index, name) in names.iter().enumerate() {
-                    if index > 0 {
-                        formatter.write_str(" | ")?;
-                    }
-                    formatter.write_str(name)?;
-                }
-                Ok(())
-            }
-            Kind::Filters { .. } => write!(
-                formatter,
-                "topic filters separated by commas, at most {FILTERS_LIMIT} and {FILTERS_LIMIT_BYTES} bytes"
-            ),
-            Kind::Rights { .. } => write!(
-                formatter,
-                "{} separated by commas, at most {RIGHTS_LIMIT} and {RIGHTS_LIMIT_BYTES} bytes",
-                rights::ALLOWED
-            ),
-        }
-    }
+    MQTT_PORT = Key::new(1, "mqtt.port", Kind::number(1, 65_535, 1_883), "TCP port the broker listens on");
+    MQTT_ANONYMOUS = Key::new(2, "mqtt.anonymous", choice(Anonymous::NAMES, Anonymous::Auto as u8),
+        "Who may connect without a user name; auto: a PC itself, while it has no user");
+    MQTT_ANONYMOUS_RIGHTS = Key::new(9, "mqtt.anonymous_rights", Kind::Rights { default: rights::DEFAULT },
+        "What clients without a user name may do");
+    MQTT_MAX_CLIENTS = Key::new(3, "mqtt.max_clients", Kind::number(1, 10_000, 1_000),
+        "Most clients connected at once; memory may end earlier")
+        .unit("clients");
+    MQTT_MAX_PACKET_BYTES = Key::new(4, "mqtt.max_packet_bytes", Kind::number(256, 1_048_576, 65_536),
+        "Largest packet a client may send; a larger one ends its connection")
+        .unit("bytes");
+    MQTT_MAX_QUEUED_BYTES = Key::new(5, "mqtt.max_queued_bytes", Kind::number(1_024, 16_777_216, 65_536),
+        "Most bytes that wait for one slow or absent client")
+        .unit("bytes");
+    MQTT_MAX_QUEUED_MESSAGES = Key::new(21, "mqtt.max_queued_messages", Kind::number(1, 10_000, 10_000),
+        "Most messages that wait for one slow or absent client")
+        .unit("messages");
+    MQTT_MAX_INFLIGHT = Key::new(22, "mqtt.max_inflight", Kind::number(1, 100, 100),
+        "Most messages of QoS 1 and 2 on their way to one client")
+        .unit("messages");
+    MQTT_MAX_KEEP_ALIVE_S = Key::new(23, "mqtt.max_keep_alive_s", Kind::number_or_zero("no limit", 10, 65_535, 0),
+        "Longest keep-alive of clients that speak MQTT 5, who are told")
+        .unit("s");
+    MQTT_CONNECT_TIMEOUT_S = Key::new(6, "mqtt.connect_timeout_s", Kind::number(1, 120, 10),
+        "Time a new connection has to send its CONNECT packet")
+        .unit("s");
+    MQTT_SYS_INTERVAL_S = Key::new(24, "mqtt.sys_interval_s", Kind::number_or_zero("never", 1, 86_400, 10),
+        "How often the broker tells its figures under $SYS")
+        .unit("s");
+    MQTT_MEMORY_BYTES = Key::new(25, "mqtt.memory_bytes",
+        Kind::number_or_zero("all the board can spare", 16_384, 1_073_741_824, 0),
+        "Memory the broker may use")
+        .unit("bytes");
+
+    SESSION_MAX_EXPIRY_S = Key::new(26, "session.max_expiry_s", Kind::number(0, u32::MAX, u32::MAX),
+        "Longest time a session outlives its connection; 4294967295: no limit")
+        .unit("s");
+    SESSION_MAX_STORED = Key::new(27, "session.max_stored", Kind::number(0, 1_000, 1_000),
+        "Most sessions that survive a power cut")
+        .unit("sessions");
+
+    RETAIN_PERSIST = Key::new(7, "retain.persist",
+        Kind::Filters { default: "homeassistant/#,tasmota/discovery/#" },
+        "Retained messages that survive a power cut");
+    RETAIN_MAX_MESSAGES = Key::new(28, "retain.max_messages", Kind::number(1, 100_000, 100_000),
+        "Most retained messages; memory may end earlier")
+        .unit("messages");
+
+    AUTOMATION_ENABLED = Key::new(29, "automation.enabled", Kind::Switch { default: true },
+        "Whether scripts and rules run")
+        .needs(Capability::Automation);
+    AUTOMATION_HEAP_BYTES = Key::new(30, "automation.heap_bytes", Kind::number(4_096, 16_777_216, 24_576),
+        "Memory that scripts may use")
+        .unit("bytes").needs(Capability::Automation);
+    AUTOMATION_MAX_STEPS = Key::new(31, "automation.max_steps", Kind::number(1_000, 100_000_000, 200_000),
+        "Most instructions of one callback; a longer one is ended")
+        .unit("steps").needs(Capability::Automation);
+
+    PANEL_ENABLED = Key::new(32, "panel.enabled", Kind::Switch { default: true },
+        "Whether there is a panel for browsers")
+        .needs(Capability::Panel);
+    PANEL_PORT = Key::new(33, "panel.port", Kind::number(1, 65_535, 80), "TCP port of the panel")
+        .needs(Capability::Panel);
+    PANEL_LOGIN_REQUIRED = Key::new(34, "panel.login_required", Kind::Switch { default: true },
+        "Whether the panel wants a user's name and password before it shows anything")
+        .needs(Capability::Panel);
+
+    TIME_SNTP_SERVER = Key::new(35, "time.sntp_server", text(Form::Server, "pool.ntp.org"),
+        "Where the time comes from; empty for nowhere")
+        .needs(Capability::Clock);
+    TIME_ZONE = Key::new(36, "time.zone", text(Form::TimeZone, "UTC0"),
+        "Time zone and its summer time, as POSIX writes them")
+        .needs(Capability::Clock);
+    LOCATION_POSITION = Key::new(37, "location.position", text(Form::Position, ""),
+        "Latitude and longitude for sunrise and sunset; empty for unknown")
+        .needs(Capability::Automation);
+
+    LOG_LEVEL = Key::new(8, "log.level", choice(LogLevel::NAMES, LogLevel::Info as u8),
+        "How much the console logs");
+    CONSOLE_TIMESTAMPS = Key::new(38, "console.timestamps", Kind::Switch { default: false },
+        "Whether log lines begin with the seconds since the start");
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::markdown_table;
     use super::*;
+    use crate::settings::Settings;
+    use alloc::string::ToString;
     use alloc::vec::Vec;
 
     #[test]
@@ -257,10 +166,22 @@ mod tests {
     }
 
     #[test]
+    fn sections_stand_together() {
+        let mut sections: Vec<_> = KEYS.iter().filter_map(|key| key.name.split('.').next()).collect();
+        sections.dedup();
+        let count = sections.len();
+        sections.sort_unstable();
+        sections.dedup();
+        assert_eq!(sections.len(), count, "a settings file has one table for each");
+    }
+
+    #[test]
     fn every_default_is_a_value_its_key_allows() {
-        for key in KEYS {
-            let value = Value::parse(key, &key.default_text()).unwrap();
-            assert!(key.is_default(&value), "{}", key.name);
+        for key in KEYS.iter().filter(|key| !key.is_secret()) {
+            let mut settings = Settings::default();
+            settings.set(key.name, &key.default_text()).unwrap();
+            assert!(settings.get(key.name).unwrap().is_default, "{}", key.name);
+            assert_eq!(settings, Settings::default());
         }
     }
 
@@ -274,7 +195,23 @@ mod tests {
 
     #[test]
     fn allowed_is_readable() {
-        assert_eq!(MQTT_CONNECT_TIMEOUT_S.allowed().to_string(), "1..=120 s");
-        assert_eq!(MQTT_ANONYMOUS.allowed().to_string(), "never | loopback | always");
+        for (key, allowed) in [
+            (&MQTT_CONNECT_TIMEOUT_S, "1..=120 s"),
+            (&MQTT_SYS_INTERVAL_S, "0 (never) or 1..=86400 s"),
+            (&MQTT_ANONYMOUS, "never | loopback | always | auto"),
+            (&PANEL_ENABLED, "true | false"),
+            (&WIFI_SSID, "at most 32 bytes without control characters"),
+        ] {
+            assert_eq!(key.allowed().to_string(), allowed);
+        }
+    }
+
+    #[test]
+    fn the_table_for_pages_has_a_row_a_key() {
+        let table = markdown_table();
+        assert_eq!(table.lines().count(), KEYS.len() + 2);
+        assert!(table.contains(
+            "| `wifi.password` | 11 | 8 to 63 bytes, or 64 hexadecimal digits | (not set) | wifi | "
+        ));
     }
 }

@@ -45,6 +45,10 @@ fn golden_rights() -> Vec<u8> {
     hex_bytes(include_str!("../../fixtures/settings-schema-1-rights.hex"))
 }
 
+fn golden_table() -> Vec<u8> {
+    hex_bytes(include_str!("../../fixtures/settings-schema-1-table.hex"))
+}
+
 fn hex_bytes(text: &str) -> Vec<u8> {
     let digits: String = text.lines().filter(|line| !line.starts_with('#')).collect();
     (0..digits.len() / 2).map(|at| u8::from_str_radix(&digits[at * 2..at * 2 + 2], 16).unwrap()).collect()
@@ -54,13 +58,21 @@ fn hex_bytes(text: &str) -> Vec<u8> {
 fn defaults_are_the_ones_that_were_promised() {
     let settings = Settings::default();
     assert_eq!(settings.mqtt_port(), 1883);
-    assert_eq!(settings.anonymous(), Anonymous::Never);
+    assert_eq!(settings.anonymous(), Anonymous::Auto);
     assert_eq!(settings.max_clients(), 1000);
     assert_eq!(settings.max_packet_bytes(), 65_536);
     assert_eq!(settings.max_queued_bytes(), 65_536);
     assert_eq!(settings.connect_timeout_s(), 10);
     assert_eq!(settings.retain_persist().collect::<Vec<_>>(), ["homeassistant/#", "tasmota/discovery/#"]);
+    assert_eq!((settings.wifi_ssid(), settings.wifi_password()), (None, None));
+    assert_eq!(settings.hostname(), "obkmq");
+    assert_eq!((settings.max_queued_messages(), settings.max_inflight()), (10_000, 100));
+    assert_eq!((settings.max_keep_alive_s(), settings.sys_interval_s()), (0, 10));
+    assert_eq!(settings.memory_bytes(), None);
+    assert_eq!((settings.max_session_expiry_s(), settings.max_stored_sessions()), (u32::MAX, 1000));
+    assert_eq!(settings.max_retained(), 100_000);
     assert_eq!(settings.log_level(), LogLevel::Info);
+    assert!(!settings.console_timestamps());
     assert_eq!(settings.check(), Ok(()));
     assert!(settings.entries().all(|entry| entry.is_default));
 }
@@ -109,7 +121,7 @@ fn hashes_of_mosquittos_stay_readable_and_yield_to_a_newer_password() {
     assert!(!hash("bob").is_mosquittos());
     assert_eq!(settings.unknown_records(), 0);
     assert_eq!(settings.encode(), bytes);
-    assert_eq!(records::encoded_len(&settings), bytes.len());
+    assert_eq!(records::Room::of(&settings).total(), bytes.len());
 
     let mut both = settings.clone();
     both.set_user("ann", hash("bob").clone()).unwrap();
@@ -139,8 +151,49 @@ fn records_of_mosquittos_are_refused_in_part_or_order() {
 }
 
 #[test]
+fn the_whole_table_stays_readable_and_is_written_back_byte_for_byte() {
+    let bytes = golden_table();
+    let settings = Settings::decode(&bytes).unwrap();
+    assert_eq!(settings.anonymous(), Anonymous::Never);
+    assert_eq!(settings.wifi_ssid(), Some("The House"));
+    assert_eq!(settings.wifi_password(), Some("correct horse"));
+    assert_eq!(settings.hostname(), "attic");
+    assert_eq!((settings.max_queued_messages(), settings.max_inflight()), (50, 20));
+    assert_eq!((settings.max_keep_alive_s(), settings.sys_interval_s()), (600, 0));
+    assert_eq!(settings.memory_bytes(), Some(65_536));
+    assert_eq!((settings.max_session_expiry_s(), settings.max_stored_sessions()), (86_400, 0));
+    assert_eq!(settings.max_retained(), 100);
+    assert!(settings.console_timestamps());
+    for (key, value) in [
+        ("wifi.password", "(set)"),
+        ("wifi.country", "DE"),
+        ("wifi.fallback_s", "0"),
+        ("wifi.ap", "off"),
+        ("wifi.ap_ssid", "küche"),
+        ("wifi.ap_password", "(set)"),
+        ("network.address", "192.168.1.5/24"),
+        ("network.gateway", "192.168.1.1"),
+        ("network.dns", "9.9.9.9"),
+        ("automation.enabled", "false"),
+        ("automation.heap_bytes", "8192"),
+        ("automation.max_steps", "5000"),
+        ("panel.enabled", "false"),
+        ("panel.port", "8080"),
+        ("panel.login_required", "false"),
+        ("time.sntp_server", ""),
+        ("time.zone", "CET-1CEST,M3.5.0,M10.5.0/3"),
+        ("location.position", "52.520008,13.404954"),
+    ] {
+        assert_eq!(settings.get(key).unwrap().value, value, "{key}");
+    }
+    assert_eq!(settings.unknown_records(), 0);
+    assert_eq!(settings.encode(), bytes);
+}
+
+#[test]
 fn the_golden_settings_set_every_key() {
-    let golden = [golden_bytes(), golden_rights()].map(|bytes| Settings::decode(&bytes).unwrap());
+    let golden =
+        [golden_bytes(), golden_rights(), golden_table()].map(|bytes| Settings::decode(&bytes).unwrap());
     for key in KEYS {
         assert!(golden.iter().any(|settings| !settings.entry(key).is_default), "{}", key.name);
     }
@@ -234,7 +287,15 @@ fn every_way_a_record_can_be_bad_has_its_name() {
     assert_eq!(problem(&[(1, &[0, 0, 1])]), RecordProblem::BadValue, "port 65536");
     assert_eq!(problem(&[(1, &[])]), RecordProblem::BadValue);
     assert_eq!(problem(&[(1, &[1, 0, 0, 0, 0])]), RecordProblem::BadValue);
-    assert_eq!(problem(&[(2, &[3])]), RecordProblem::BadValue);
+    assert_eq!(problem(&[(2, &[4])]), RecordProblem::BadValue);
+    for bad in [[2_u8].as_slice(), &[], &[0, 0]] {
+        assert_eq!(problem(&[(32, bad)]), RecordProblem::BadValue, "no switch");
+    }
+    assert_eq!(problem(&[(10, &[b'x'; 33])]), RecordProblem::BadValue);
+    assert_eq!(problem(&[(11, b"short")]), RecordProblem::BadValue);
+    assert_eq!(problem(&[(37, b"52.0,13")]), RecordProblem::BadValue, "not the canonical form");
+    assert_eq!(problem(&[(24, &[0xff; 4])]), RecordProblem::BadValue);
+    assert!(decode_records(&[(24, &[0])]).is_ok(), "0 beside the range");
     assert_eq!(problem(&[(7, b"a/#/b")]), RecordProblem::BadValue);
     assert_eq!(problem(&[(7, b"\xff")]), RecordProblem::BadValue);
     assert_eq!(problem(&[(7, b"a, b")]), RecordProblem::BadValue, "not the canonical form");
@@ -328,14 +389,80 @@ fn limits_hold_and_a_refused_change_changes_nothing() {
     settings.set_user("user 7", hash(9)).unwrap();
 
     let mut settings = Settings::default();
+    settings.set("retain.persist", &"x".repeat(384)).unwrap();
     let refused = (0..USERS_LIMIT).find_map(|index| {
         let name = format!("{index:0>USER_NAME_LIMIT_BYTES$}");
         settings.set_user(&name, hash(1)).err().map(|error| (index, error))
     });
     let (users, error) = refused.unwrap();
-    assert!(matches!(error, SettingError::TooLarge { bytes } if bytes > ENCODED_LIMIT), "{error:?}");
+    assert!(matches!(error, SettingError::TooLarge { bytes, .. } if bytes > ENCODED_LIMIT), "{error:?}");
     assert_eq!((users, settings.users().len()), (28, 28), "with the longest names 28 users fit");
     assert!(settings.encode().len() <= ENCODED_LIMIT);
+}
+
+/// What an owner can expect to fit, and what is said when it does not.
+#[test]
+fn a_full_house_fits_and_what_does_not_is_told_by_what_takes_the_room() {
+    let mut settings = Settings::default();
+    for (key, value) in [
+        ("wifi.ssid", "A network with a name of 32 byte"),
+        ("wifi.password", "a password of twenty"),
+        ("network.address", "192.168.100.105/24"),
+        ("network.gateway", "192.168.100.1"),
+        ("time.zone", "CET-1CEST,M3.5.0,M10.5.0/3"),
+        ("location.position", "52.520008,13.404954"),
+        ("mqtt.port", "1884"),
+    ] {
+        settings.set(key, value).unwrap();
+    }
+    for index in 0..USERS_LIMIT {
+        let name = format!("the-attic-{index:02}");
+        settings.set_user(&name, hash(1)).unwrap();
+        settings.set_user_rights(&name, "read home/#,write home/%u/#").unwrap();
+    }
+    assert_eq!(Settings::decode(&settings.encode()).unwrap(), settings);
+    let before = settings.clone();
+    let error = settings.set("retain.persist", &"x".repeat(300)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the settings would take 4088 bytes of flash and 3900 is the most: 2208 are for 32 users, 1408 for their rights, \
+         462 for other settings and 0 for those of newer firmware; delete users, or shorten names and lists"
+    );
+    assert_eq!(settings, before);
+}
+
+const MARKER: &str = "hunter2hunter2";
+
+#[test]
+fn no_listing_error_or_debug_form_shows_a_secret() {
+    let mut settings = Settings::default();
+    for key in KEYS.iter().filter(|key| key.is_secret()) {
+        settings.set(key.name, MARKER).unwrap();
+        let entry = settings.get(key.name).unwrap();
+        assert_eq!((entry.value.as_str(), entry.is_default), ("(set)", false));
+        assert_eq!(Settings::default().get(key.name).unwrap().value, "(not set)");
+        for bad in [MARKER.repeat(5), format!("{MARKER}\n")] {
+            let error = settings.clone().set(key.name, &bad).unwrap_err();
+            let shown = format!("{error} {error:?}");
+            assert!(!shown.contains("hunter2"), "{shown}");
+        }
+        settings.clone().set(key.name, "").unwrap_err();
+    }
+    assert_eq!(settings.wifi_password(), Some(MARKER));
+    let draft = Draft::begin(&settings, 0).unwrap();
+    let entries: Vec<_> = settings.entries().collect();
+    let shown = format!("{settings:?} {settings:#?} {draft:?} {entries:?}");
+    assert!(!shown.contains("hunter2"), "{shown}");
+    settings.unset("wifi.password").unwrap();
+    assert_eq!(settings.wifi_password(), None);
+}
+
+#[test]
+fn a_key_without_its_capability_is_stored_all_the_same() {
+    let ssid = Key::find("wifi.ssid").unwrap();
+    assert_eq!(ssid.lacks(Capabilities::NONE), Some(Capability::Wifi));
+    assert_eq!(ssid.lacks(Capabilities::NONE.with(Capability::Wifi)), None);
+    assert_eq!(Key::find("mqtt.port").unwrap().lacks(Capabilities::NONE), None);
 }
 
 #[test]
@@ -367,6 +494,9 @@ fn any_settings() -> impl Strategy<Value = Settings> {
             if let Some(choice) = choice {
                 settings.set("mqtt.anonymous", Anonymous::NAMES[choice]).unwrap();
             }
+            settings.set("wifi.password", "a secret thing").unwrap();
+            settings.set("time.zone", "UTC-1").unwrap();
+            settings.set("panel.enabled", "false").unwrap();
             // Whatever is no filter by chance is refused and changes nothing.
             let _ = settings.set("retain.persist", &filters.join(","));
             for (name, byte) in users {
@@ -383,7 +513,7 @@ proptest! {
     #[test]
     fn what_is_encoded_is_decoded(settings in any_settings()) {
         let bytes = settings.encode();
-        prop_assert_eq!(bytes.len(), records::encoded_len(&settings));
+        prop_assert_eq!(bytes.len(), records::Room::of(&settings).total());
         let again = Settings::decode(&bytes).unwrap();
         prop_assert_eq!(again.encode(), bytes);
         prop_assert_eq!(again, settings);
@@ -398,8 +528,8 @@ proptest! {
     }
 
     #[test]
-    fn damaged_settings_are_decoded_or_refused(at in 0_usize..400, byte: u8, rights: bool) {
-        let mut bytes = if rights { golden_rights() } else { golden_bytes() };
+    fn damaged_settings_are_decoded_or_refused(at in 0_usize..400, byte: u8, which in 0_usize..3) {
+        let mut bytes = [golden_bytes, golden_rights, golden_table][which]();
         let at = at % bytes.len();
         bytes[at] = byte;
         if let Ok(settings) = Settings::decode(&bytes) {
@@ -414,6 +544,9 @@ proptest! {
         match settings.set(name, &text) {
             Ok(()) => {
                 let entry = settings.get(name).unwrap();
+                if entry.key.is_secret() {
+                    return Ok(());
+                }
                 let mut again = Settings::default();
                 again.set(name, &entry.value).unwrap();
                 prop_assert_eq!(again, settings);

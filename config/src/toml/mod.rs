@@ -1,7 +1,8 @@
 //! Settings as a file for people, under version control (TOML 1.1).
 //!
-//! [`parse`] gives settings and, apart from them, the passwords that the file only refers to: the caller reads the
-//! variable or file, because nothing here does. A password in clear is refused, as the file is made to be shared.
+//! [`parse`] gives settings and, apart from them, the passwords and other secrets that the file only refers to: the
+//! caller reads the variable or file, because nothing here does. A secret in clear is refused, as the file is made to
+//! be shared.
 //! Every mistake of a file is reported at once, each with its line and column.
 
 mod read;
@@ -9,11 +10,11 @@ mod read;
 mod tests;
 mod write;
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::settings::Settings;
+use crate::settings::{Key, Settings};
 
 pub use read::parse;
 pub use write::write;
@@ -26,6 +27,20 @@ pub struct SettingsFile {
     /// Users whose password is elsewhere: resolve it, hash it and give it to
     /// [`Settings::set_user`](crate::settings::Settings::set_user).
     pub passwords: Vec<PasswordReference>,
+    /// Secrets, which are always elsewhere: resolve each and give it to
+    /// [`Settings::set`](crate::settings::Settings::set).
+    pub secrets: Vec<SecretReference>,
+}
+
+/// A secret setting that the file refers to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretReference {
+    /// The setting.
+    pub key: &'static Key,
+    /// Where the secret is.
+    pub source: PasswordSource,
+    /// Where the reference stands in the file.
+    pub position: Position,
 }
 
 /// A user whose password the file refers to.
@@ -39,13 +54,24 @@ pub struct PasswordReference {
     pub position: Position,
 }
 
-/// Where a password is.
+/// Where a password or another secret is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PasswordSource {
     /// In the environment variable of that name.
     Environment(String),
     /// In the file at that path, relative to the settings file; a line end at its end does not count.
     File(String),
+}
+
+impl PasswordSource {
+    /// Reads `env:NAME` or `file:PATH`.
+    fn parse(text: &str) -> Option<Self> {
+        match text.split_once(':') {
+            Some(("env", name)) if !name.is_empty() => Some(Self::Environment(name.to_string())),
+            Some(("file", path)) if !path.is_empty() => Some(Self::File(path.to_string())),
+            _ => None,
+        }
+    }
 }
 
 /// A place in a file, both counted from 1, the column in characters.

@@ -8,7 +8,7 @@ use core::ops::Range;
 use ::toml::Spanned;
 use ::toml::de::{DeTable, DeValue};
 
-use super::{FileError, Mistake, PasswordReference, PasswordSource, Position, SettingsFile};
+use super::{FileError, Mistake, PasswordReference, PasswordSource, Position, SecretReference, SettingsFile};
 use crate::password::PasswordHash;
 use crate::settings::{DidYouMean, KEYS, Key, Kind, Settings, check_name, closest, shorten};
 
@@ -17,8 +17,14 @@ const HOW_TO_GIVE_A_PASSWORD: &str = "a password in clear does not belong in thi
 
 /// Reads a settings file; all its mistakes or what it says.
 pub fn parse(text: &str) -> Result<SettingsFile, FileError> {
-    let mut reader =
-        Reader { text, settings: Settings::default(), passwords: Vec::new(), mistakes: Vec::new() };
+    let mut reader = Reader {
+        text,
+        settings: Settings::default(),
+        passwords: Vec::new(),
+        secrets: Vec::new(),
+        mistakes: Vec::new(),
+        places: Vec::new(),
+    };
     let (document, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
         // The library's own message repeats the line, and that line may hold a secret.
@@ -28,9 +34,9 @@ pub fn parse(text: &str) -> Result<SettingsFile, FileError> {
         reader.document(document.get_ref());
         reader.check(text.len());
     }
-    let Reader { settings, passwords, mut mistakes, .. } = reader;
+    let Reader { settings, passwords, secrets, mut mistakes, .. } = reader;
     if mistakes.is_empty() {
-        return Ok(SettingsFile { settings, passwords });
+        return Ok(SettingsFile { settings, passwords, secrets });
     }
     mistakes.sort_by_key(|mistake| mistake.position);
     Err(FileError { mistakes })
@@ -40,7 +46,10 @@ struct Reader<'a> {
     text: &'a str,
     settings: Settings,
     passwords: Vec<PasswordReference>,
+    secrets: Vec<SecretReference>,
     mistakes: Vec<Mistake>,
+    /// Where values stand that were taken over.
+    places: Vec<(&'static Key, Range<usize>)>,
 }
 
 impl Reader<'_> {
@@ -82,9 +91,12 @@ impl Reader<'_> {
                     Err(_) => number.to_string(),
                 }
             }
-            (DeValue::String(text), Kind::Choice { .. } | Kind::Filters { .. } | Kind::Rights { .. }) => {
-                text.to_string()
-            }
+            (DeValue::Boolean(on), Kind::Switch { .. }) => on.to_string(),
+            (DeValue::String(text), Kind::Secret { .. }) => return self.secret(key, text, value.span()),
+            (
+                DeValue::String(text),
+                Kind::Choice { .. } | Kind::Text { .. } | Kind::Filters { .. } | Kind::Rights { .. },
+            ) => text.to_string(),
             (DeValue::Array(list), Kind::Filters { .. } | Kind::Rights { .. }) => match joined(list) {
                 Some(text) => text,
                 None => {
@@ -95,7 +107,9 @@ impl Reader<'_> {
             (other, kind) => {
                 let wanted = match kind {
                     Kind::Integer { .. } => "a number",
-                    Kind::Choice { .. } => "a string",
+                    Kind::Switch { .. } => "true or false",
+                    Kind::Choice { .. } | Kind::Text { .. } => "a string",
+                    Kind::Secret { .. } => "\"env:NAME\" or \"file:PATH\"",
                     Kind::Filters { .. } | Kind::Rights { .. } => "a list of strings",
                 };
                 let message = format!(
@@ -107,9 +121,23 @@ impl Reader<'_> {
                 return self.mistake(&value.span(), message);
             }
         };
-        if let Err(error) = self.settings.set(path, &text) {
-            self.mistake(&value.span(), error.to_string());
+        match self.settings.set(path, &text) {
+            Ok(()) => self.places.push((key, value.span())),
+            Err(error) => self.mistake(&value.span(), error.to_string()),
         }
+    }
+
+    fn secret(&mut self, key: &'static Key, text: &str, span: Range<usize>) {
+        let Some(source) = PasswordSource::parse(text) else {
+            let message = format!(
+                "{}: a secret in clear does not belong in this file; write \"env:NAME\" for an environment variable or \
+                 \"file:PATH\" for a file ({})",
+                key.name, key.help
+            );
+            return self.mistake(&span, message);
+        };
+        let position = Position::of(self.text, span.start);
+        self.secrets.push(SecretReference { key, source, position });
     }
 
     fn user(&mut self, name: &Spanned<::toml::de::DeString<'_>>, value: &Spanned<DeValue<'_>>) {
@@ -185,11 +213,9 @@ impl Reader<'_> {
     }
 
     fn password(&mut self, user: &str, path: &str, text: &str, span: Range<usize>) {
-        let source = match text.split_once(':') {
-            Some(("env", name)) if !name.is_empty() => PasswordSource::Environment(name.to_string()),
-            Some(("file", file)) if !file.is_empty() => PasswordSource::File(file.to_string()),
+        let Some(source) = PasswordSource::parse(text) else {
             // Not repeated: it is a password.
-            _ => return self.mistake(&span, format!("{path}.password: {HOW_TO_GIVE_A_PASSWORD}")),
+            return self.mistake(&span, format!("{path}.password: {HOW_TO_GIVE_A_PASSWORD}"));
         };
         let position = Position::of(self.text, span.start);
         self.passwords.push(PasswordReference { user: user.to_string(), source, position });
@@ -202,10 +228,13 @@ impl Reader<'_> {
         self.mistake(span, message);
     }
 
-    /// What only shows once everything is read; the end of the file is where it is missing.
+    /// What only shows once everything is read. It stands where the last of the values is that do not go together.
     fn check(&mut self, end: usize) {
         if let Err(error) = self.settings.check() {
-            self.mistake(&(end..end), error.to_string());
+            let keys = error.keys();
+            let involved = self.places.iter().filter(|(key, _)| keys.contains(&Some(*key)));
+            let span = involved.map(|(_, span)| span.clone()).max_by_key(|span| span.start);
+            self.mistake(&span.unwrap_or(end..end), error.to_string());
         }
     }
 }

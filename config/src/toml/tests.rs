@@ -12,6 +12,10 @@ use crate::settings::KEYS;
 
 const HASH: &str = "$pbkdf2-sha256$i=4096$MDEyMzQ1Njc4OWFiY2RlZg$//////////////////////////////////////////8";
 
+fn only(settings: Settings) -> SettingsFile {
+    SettingsFile { settings, passwords: Vec::new(), secrets: Vec::new() }
+}
+
 /// The mistakes of a file, one a line.
 fn mistakes(text: &str) -> String {
     parse(text).unwrap_err().to_string()
@@ -63,7 +67,7 @@ fn rights_stand_beside_the_user_whose_password_may_be_elsewhere() {
 
 #[test]
 fn an_empty_file_means_the_defaults() {
-    assert_eq!(parse("").unwrap(), SettingsFile { settings: Settings::default(), passwords: Vec::new() });
+    assert_eq!(parse("").unwrap(), only(Settings::default()));
     assert_eq!(parse("[mqtt]\n[users]\n").unwrap().settings, Settings::default());
 }
 
@@ -92,7 +96,38 @@ fn mistakes_say_where_what_and_what_is_allowed() {
         (
             "mqtt.anonymous = false",
             "line 1, column 18: mqtt.anonymous takes a string, not true or false; \
-             allowed: never | loopback | always (Who may connect without a user name)",
+             allowed: never | loopback | always | auto \
+             (Who may connect without a user name; auto: a PC itself, while it has no user)",
+        ),
+        (
+            "panel.enabled = \"yes\"",
+            "line 1, column 17: panel.enabled takes true or false, not a string; allowed: true | false (Whether there is a panel \
+             for browsers)",
+        ),
+        (
+            "[time]\nzone = \"Europe/Berlin\"",
+            "line 2, column 8: time.zone cannot be \"Europe/Berlin\": the name is not followed by an offset such as -1 or \
+             5:30; allowed: a POSIX time zone such as CET-1CEST,M3.5.0,M10.5.0/3 (Time zone and its summer time, as POSIX \
+             writes them)",
+        ),
+        (
+            "[network]\naddress = \"10.0.0.5/8\"\ngateway = \"11.0.0.1\"\ndns = \"11.0.0.1\"",
+            "line 3, column 11: network.address is on another network than the router; set network.gateway to the router of \
+             that network, or unset network.address (DHCP)",
+        ),
+        (
+            "[wifi]\npasword = \"env:X\"",
+            "line 2, column 1: there is no setting \"wifi.pasword\"; did you mean wifi.password?",
+        ),
+        (
+            "wifi.password = 12345678",
+            "line 1, column 17: wifi.password takes \"env:NAME\" or \"file:PATH\", not a number; allowed: 8 to 63 bytes, or \
+             64 hexadecimal digits (Password of the network to join; not set for an open one)",
+        ),
+        (
+            "mqtt.port = 80",
+            "line 1, column 13: mqtt.port and panel.port are both 80; give one of them another port, or set panel.enabled \
+             to false",
         ),
         (
             "[mqtt]\n\n  prot = 1",
@@ -145,7 +180,7 @@ fn mistakes_say_where_what_and_what_is_allowed() {
         ),
         (
             "mqtt.max_packet_bytes = 100_000\n",
-            "line 2, column 1: mqtt.max_queued_bytes = 65536 is below mqtt.max_packet_bytes = 100000, so such a packet \
+            "line 1, column 25: mqtt.max_queued_bytes = 65536 is below mqtt.max_packet_bytes = 100000, so such a packet \
              could never be delivered; set mqtt.max_queued_bytes to at least 100000",
         ),
     ] {
@@ -207,24 +242,56 @@ fn the_sample_is_the_table_and_can_be_read() {
         let name = key.name.split('.').nth(1).unwrap();
         assert!(uncommented.lines().any(|line| line.starts_with(&format!("{name} = "))), "{}", key.name);
     }
-    assert_eq!(parse(&uncommented).unwrap().settings, Settings::default());
+    let all = parse(&uncommented).unwrap();
+    assert_eq!(all.settings, Settings::default());
+    assert_eq!(all.secrets.len(), KEYS.iter().filter(|key| key.is_secret()).count());
     let file = parse(sample).unwrap();
     assert_eq!(file.settings.entries().filter(|entry| !entry.is_default).count(), 0);
     assert_eq!(file.passwords.len(), 1, "the sample shows a user");
 }
 
+/// Another value than the default for every key that is no secret.
+pub(crate) const OTHER_VALUES: &[(&str, &str)] = &[
+    ("wifi.ssid", "the \"house\" \\ é"),
+    ("wifi.country", "DE"),
+    ("wifi.fallback_s", "0"),
+    ("wifi.ap", "off"),
+    ("wifi.ap_ssid", "setup"),
+    ("network.hostname", "attic"),
+    ("network.address", "192.168.1.5/24"),
+    ("network.gateway", "192.168.1.1"),
+    ("network.dns", "9.9.9.9"),
+    ("mqtt.port", "1"),
+    ("mqtt.anonymous", "always"),
+    ("mqtt.anonymous_rights", "read a,write b"),
+    ("mqtt.max_clients", "7"),
+    ("mqtt.max_packet_bytes", "300"),
+    ("mqtt.max_queued_bytes", "5000"),
+    ("mqtt.max_queued_messages", "9"),
+    ("mqtt.max_inflight", "1"),
+    ("mqtt.max_keep_alive_s", "60"),
+    ("mqtt.connect_timeout_s", "11"),
+    ("mqtt.sys_interval_s", "0"),
+    ("mqtt.memory_bytes", "65536"),
+    ("session.max_expiry_s", "86400"),
+    ("session.max_stored", "0"),
+    ("retain.persist", "a\\b/#,\"q\"/+"),
+    ("retain.max_messages", "12"),
+    ("automation.enabled", "false"),
+    ("automation.heap_bytes", "8192"),
+    ("automation.max_steps", "5000"),
+    ("panel.enabled", "false"),
+    ("panel.port", "8080"),
+    ("panel.login_required", "false"),
+    ("time.sntp_server", "192.168.1.1"),
+    ("time.zone", "CET-1CEST,M3.5.0,M10.5.0/3"),
+    ("location.position", "52.52,13.405"),
+    ("log.level", "error"),
+    ("console.timestamps", "true"),
+];
+
 fn set_all(settings: &mut Settings) {
-    for (key, value) in [
-        ("mqtt.port", "1"),
-        ("mqtt.anonymous", "always"),
-        ("mqtt.anonymous_rights", "read a,write b"),
-        ("mqtt.max_clients", "7"),
-        ("mqtt.max_packet_bytes", "300"),
-        ("mqtt.max_queued_bytes", "5000"),
-        ("mqtt.connect_timeout_s", "11"),
-        ("retain.persist", "a\\b/#,\"q\"/+"),
-        ("log.level", "error"),
-    ] {
+    for (key, value) in OTHER_VALUES {
         settings.set(key, value).unwrap();
     }
 }
@@ -236,8 +303,49 @@ fn what_is_written_is_read_back() {
     set_all(&mut settings);
     settings.set_user("bob \"b\" \\ é.[x]", PasswordHash::parse(HASH).unwrap()).unwrap();
     settings.set_user_rights("bob \"b\" \\ é.[x]", "readwrite \"q\\/%u,admin").unwrap();
-    assert!(settings.entries().all(|entry| !entry.is_default));
-    assert_eq!(parse(&write(&settings)).unwrap(), SettingsFile { settings, passwords: Vec::new() });
+    assert!(settings.entries().all(|entry| !entry.is_default || entry.key.is_secret()));
+    assert_eq!(parse(&write(&settings)).unwrap(), only(settings));
+}
+
+#[test]
+fn a_secret_is_a_reference_and_never_written() {
+    let file = parse("[wifi]\npassword = \"env:WIFI\"\nap_password = \"file:secrets/ap\"\n").unwrap();
+    let secret = |key: &str, source, line, column| SecretReference {
+        key: Key::find(key).unwrap(),
+        source,
+        position: Position { line, column },
+    };
+    assert_eq!(
+        file.secrets,
+        [
+            secret("wifi.ap_password", PasswordSource::File("secrets/ap".to_string()), 3, 15),
+            secret("wifi.password", PasswordSource::Environment("WIFI".to_string()), 2, 12),
+        ]
+    );
+    assert!(file.settings.entries().all(|entry| entry.is_default));
+
+    let mut settings = file.settings;
+    settings.set("wifi.password", "hunter2hunter2").unwrap();
+    let written = write(&settings);
+    assert!(!written.contains("hunter2"), "{written}");
+    assert!(
+        written.contains("# It is set on the device.\n# password = \"env:OBKMQ_WIFI_PASSWORD\"\n"),
+        "{written}"
+    );
+
+    for text in [
+        "wifi.password = \"hunter2hunter2\"",
+        "[wifi]\npassword = \"hunter2hunter2",
+        "wifi.password = \"env:\" hunter2",
+    ] {
+        let shown = format!("{:?} {}", parse(text).unwrap_err(), mistakes(text));
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+    assert_eq!(
+        mistakes("wifi.password = \"hunter2hunter2\""),
+        "line 1, column 17: wifi.password: a secret in clear does not belong in this file; write \"env:NAME\" for an \
+         environment variable or \"file:PATH\" for a file (Password of the network to join; not set for an open one)"
+    );
 }
 
 proptest! {

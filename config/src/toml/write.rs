@@ -6,7 +6,8 @@ use alloc::string::{String, ToString};
 use crate::settings::{Key, Kind, Settings};
 
 /// The settings as a file that [`parse`](super::parse) reads back, each key with its help. Keys at their default stand
-/// as comments. With password hashes: such a file is as private as the passwords are weak.
+/// as comments, and so do secrets: the file can only say where one is. With password hashes: such a file is as private
+/// as the passwords are weak.
 #[must_use]
 pub fn write(settings: &Settings) -> String {
     let mut text = String::new();
@@ -21,6 +22,13 @@ pub fn write(settings: &Settings) -> String {
             section = table;
         }
         text.push_str(&format!("# {}. Allowed: {}.\n", entry.key.help, entry.key.allowed()));
+        if entry.key.is_secret() {
+            if !entry.is_default {
+                text.push_str("# It is set on the device.\n");
+            }
+            text.push_str(&format!("# {name} = \"{}\"\n", example_reference(entry.key)));
+            continue;
+        }
         let comment = if entry.is_default { "# " } else { "" };
         text.push_str(&format!("{comment}{name} = {}\n", toml_value(entry.key, &entry.value)));
     }
@@ -38,10 +46,15 @@ pub fn write(settings: &Settings) -> String {
     text
 }
 
+/// Where the secret of a key could be: `wifi.password` in `env:OBKMQ_WIFI_PASSWORD`.
+fn example_reference(key: &Key) -> String {
+    format!("env:OBKMQ_{}", key.name.replace('.', "_").to_ascii_uppercase())
+}
+
 fn toml_value(key: &Key, value: &str) -> String {
     match key.kind {
-        Kind::Integer { .. } => value.to_string(),
-        Kind::Choice { .. } => toml_string(value),
+        Kind::Integer { .. } | Kind::Switch { .. } => value.to_string(),
+        Kind::Choice { .. } | Kind::Text { .. } | Kind::Secret { .. } => toml_string(value),
         Kind::Filters { .. } | Kind::Rights { .. } => toml_list(value),
     }
 }

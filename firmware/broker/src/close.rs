@@ -367,8 +367,14 @@ impl Core {
         }
     }
 
-    /// Closes the anonymous links that would not be let in any more.
+    /// Closes the anonymous links that would not be let in any more, and lets a shorter interval of the figures hold
+    /// from now on.
     pub(crate) fn enforce_policy(&mut self) {
+        let interval_seconds = self.policy.sys_interval_seconds;
+        if interval_seconds > 0 && self.links.live() > 0 {
+            self.figures_at = self.figures_at.min(self.now.after_seconds(interval_seconds));
+            self.wake_by(self.figures_at);
+        }
         let anonymous = self.policy.anonymous;
         self.disconnect_where(|session, peer| session.user().is_none() && !anonymous.allows(peer));
     }

@@ -6,6 +6,7 @@ use core::ops::Range;
 
 use embedded_storage::nor_flash::MultiwriteNorFlash;
 use obkmq_broker::{Anonymous, Limits};
+use obkmq_config::settings::Capabilities;
 
 /// The parts of a board that the node has to call.
 pub trait Board {
@@ -40,6 +41,8 @@ pub struct Identity {
     pub board: &'static str,
     /// Version of the firmware.
     pub firmware: &'static str,
+    /// What the board has that not every board has; settings that need something else have no effect.
+    pub capabilities: Capabilities,
     /// Capacities of the broker on this board; settings may lower them, never raise them.
     pub limits: Limits,
     /// Who may connect without a password while there is no user at all. Boards on a network say [`Anonymous::Never`].

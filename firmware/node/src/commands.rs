@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use obkmq_config::line::{COMMANDS, Command, ErrorCode, Fields, Hello};
 use obkmq_config::password::{PasswordHash, SALT_BYTES};
-use obkmq_config::settings::{Draft, Entry, SettingError, Settings, Stale, check_name};
+use obkmq_config::settings::{Draft, Entry, Key, SettingError, Settings, Stale, check_name};
 
 use crate::board::{Action, Board};
 use crate::console::{Answer, Asker};
@@ -21,12 +21,17 @@ impl<B: Board> Node<B> {
         Some(match command {
             Command::Hello { .. } => Answer::fields(self.hello().to_fields()),
             Command::Get { key } => match self.view().get(key) {
-                Ok(entry) => Answer::fields(entry_fields(&entry)),
+                Ok(entry) => Answer::fields(self.entry_fields(&entry)),
                 Err(error) => refuse(&error),
             },
-            Command::List => Answer::rows(self.view().entries().map(|entry| entry_fields(&entry)).collect()),
+            Command::List => {
+                Answer::rows(self.view().entries().map(|entry| self.entry_fields(&entry)).collect())
+            }
             Command::Begin { generation } => self.begin(*generation),
-            Command::Set { key, value } => self.change(|draft| draft.set(key, value)),
+            Command::Set { key, value } => {
+                let answer = self.change(|draft| draft.set(key, value));
+                self.note_effect(key, answer)
+            }
             Command::Unset { key } => self.change(|draft| draft.unset(key)),
             Command::UserDel { name } => self.change(|draft| draft.remove_user(name)),
             Command::UserRights { name, rights } => self.change(|draft| draft.set_user_rights(name, rights)),
@@ -61,7 +66,7 @@ impl<B: Board> Node<B> {
                         .collect(),
                 )
             }
-            Command::Check => match self.view().check() {
+            Command::Check => match self.check(self.view()) {
                 Ok(()) => Answer::ok(),
                 Err(error) => refuse(&error),
             },
@@ -102,7 +107,9 @@ impl<B: Board> Node<B> {
             }
             Command::Help { key: Some(key) } => match self.view().get(key) {
                 Ok(entry) => Answer::fields(
-                    entry_fields(&entry).with("allowed", entry.key.allowed()).with("help", entry.key.help),
+                    self.entry_fields(&entry)
+                        .with("allowed", entry.key.allowed())
+                        .with("help", entry.key.help),
                 ),
                 Err(error) => refuse(&error),
             },
@@ -165,7 +172,7 @@ impl<B: Board> Node<B> {
         }
         // A locked device is unlocked by a commit even of what it has: the owner has looked.
         if draft.is_changed() || self.locked {
-            let settings = match draft.finish() {
+            let settings = match self.check(draft.settings()).and_then(|()| draft.finish()) {
                 Ok(settings) => settings,
                 Err(error) => return refuse(&error),
             };
@@ -186,14 +193,48 @@ impl<B: Board> Node<B> {
     fn hello(&self) -> Hello {
         let identity = &self.identity;
         let state = if self.locked { "locked" } else { "ok" };
-        Hello::new(identity.firmware, identity.chip, identity.board, &self.settings, state)
+        Hello::new(
+            identity.firmware,
+            identity.chip,
+            identity.board,
+            &self.settings,
+            state,
+            identity.capabilities,
+        )
+    }
+
+    fn entry_fields(&self, entry: &Entry) -> Fields {
+        let default = if entry.is_default { "yes" } else { "no" };
+        let fields =
+            Fields::new().with("key", entry.key.name).with("value", &entry.value).with("default", default);
+        self.with_note(fields, entry.key)
+    }
+
+    /// Says beside what was set that it has no effect here.
+    fn note_effect(&self, key: &str, mut answer: Answer) -> Answer {
+        if let Some(key) = Key::find(key) {
+            answer.end = answer.end.map(|fields| self.with_note(fields, key));
+        }
+        answer
+    }
+
+    fn with_note(&self, fields: Fields, key: &Key) -> Fields {
+        match key.lacks(self.identity.capabilities) {
+            Some(lacking) => {
+                fields.with("note", format_args!("no effect on this board: it lacks {}", lacking.what()))
+            }
+            None => fields,
+        }
     }
 
     fn info(&self) -> Vec<Fields> {
         let statistics = self.broker.statistics();
         let drops = statistics.drops;
         let mut rows = Vec::from([
-            self.hello().to_fields().with("uptime_s", self.now.as_micros() / 1_000_000),
+            self.hello()
+                .to_fields()
+                .with("name", self.settings.hostname())
+                .with("uptime_s", self.now.as_micros() / 1_000_000),
             Fields::new()
                 .with("clients", statistics.clients)
                 .with("clients_maximum", statistics.clients_maximum)
@@ -231,11 +272,6 @@ impl<B: Board> Node<B> {
         }
         rows
     }
-}
-
-fn entry_fields(entry: &Entry) -> Fields {
-    let default = if entry.is_default { "yes" } else { "no" };
-    Fields::new().with("key", entry.key.name).with("value", &entry.value).with("default", default)
 }
 
 fn refuse(error: &SettingError) -> Answer {

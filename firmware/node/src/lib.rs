@@ -34,4 +34,5 @@ pub use attached::ConsoleId;
 pub use board::{Action, Board, HeapUse, Identity, Regions};
 pub use node::{AdoptError, Node};
 pub use obkmq_broker::{Anonymous, Full, Instant, Limits, LinkId, Want};
+pub use obkmq_config::settings::{Capabilities, Capability};
 pub use storage::StorageError;

@@ -160,20 +160,7 @@ impl<B: Board> Node<B> {
             // Their sessions must not be somebody else's after a restart.
             self.broker.tell_sessions_again();
         }
-        let mut limits = self.identity.limits;
-        limits.max_links = limits.max_links.min(settings.max_clients().into());
-        limits.max_packet_bytes = limits.max_packet_bytes.min(settings.max_packet_bytes());
-        limits.max_queued_bytes = limits.max_queued_bytes.min(settings.max_queued_bytes());
-        limits.connect_timeout_ms = settings.connect_timeout_s().saturating_mul(1000);
-        let anonymous = match settings.anonymous() {
-            settings::Anonymous::Never if settings.users().is_empty() => {
-                self.identity.anonymous_without_users
-            }
-            settings::Anonymous::Never => Anonymous::Never,
-            settings::Anonymous::Loopback => Anonymous::Loopback,
-            settings::Anonymous::Always => Anonymous::Always,
-        };
-        self.broker.set_policy(Policy { anonymous, limits, ..Policy::default() });
+        self.broker.set_policy(self.policy(&settings));
         if !self.settings.retain_persist().eq(settings.retain_persist())
             && let Err(error) = self.journal.sweep(&mut self.broker, self.board.flash(), &settings)
         {
@@ -183,6 +170,41 @@ impl<B: Board> Node<B> {
         self.actions.push_back(Action::Listen { port: self.settings.mqtt_port() });
     }
 
+    /// What the broker may do: what the board can spare, where the settings do not say less.
+    fn policy(&self, settings: &Settings) -> Policy {
+        let mut limits = self.identity.limits;
+        limits.max_links = limits.max_links.min(settings.max_clients().into());
+        limits.max_packet_bytes = limits.max_packet_bytes.min(settings.max_packet_bytes());
+        limits.max_queued_bytes = limits.max_queued_bytes.min(settings.max_queued_bytes());
+        limits.max_queued_messages = limits.max_queued_messages.min(settings.max_queued_messages());
+        limits.inflight_window = limits.inflight_window.min(settings.max_inflight());
+        limits.max_retained = limits.max_retained.min(settings.max_retained());
+        limits.max_stored_sessions = limits.max_stored_sessions.min(settings.max_stored_sessions());
+        if let Some(bytes) = settings.memory_bytes() {
+            limits.memory_bytes = limits.memory_bytes.min(usize::try_from(bytes).unwrap_or(usize::MAX));
+        }
+        limits.connect_timeout_ms = settings.connect_timeout_s().saturating_mul(1000);
+        let anonymous = match settings.anonymous() {
+            settings::Anonymous::Auto if settings.users().is_empty() => self.identity.anonymous_without_users,
+            settings::Anonymous::Auto | settings::Anonymous::Never => Anonymous::Never,
+            settings::Anonymous::Loopback => Anonymous::Loopback,
+            settings::Anonymous::Always => Anonymous::Always,
+        };
+        Policy {
+            anonymous,
+            max_keep_alive_seconds: settings.max_keep_alive_s(),
+            max_session_expiry_seconds: settings.max_session_expiry_s(),
+            sys_interval_seconds: settings.sys_interval_s(),
+            limits,
+        }
+    }
+
+    /// Whether settings fit together, and fit this board.
+    pub(crate) fn check(&self, settings: &Settings) -> Result<(), SettingError> {
+        settings.check()?;
+        settings.check_board(self.identity.limits.memory_bytes)
+    }
+
     /// The settings in use.
     pub fn settings(&self) -> &Settings {
         &self.settings
@@ -190,7 +212,7 @@ impl<B: Board> Node<B> {
 
     /// Puts other settings in the place of all that is set, as one commit; nothing is written if they are the same.
     pub fn adopt(&mut self, mut settings: Settings) -> Result<(), AdoptError> {
-        settings.check()?;
+        self.check(&settings)?;
         settings.raise_generation(self.settings.generation());
         if settings == self.settings && !self.locked {
             return Ok(());
@@ -332,8 +354,8 @@ impl<B: Board> Node<B> {
             };
             let line = report::Line::new(&event, user);
             if line.level() <= self.log_level {
-                self.console.output.log(format_args!("{line}"));
-                self.attached.log(format_args!("{line}"));
+                let Self { console, attached, settings, now, .. } = self;
+                write_log(console, attached, settings, *now, format_args!("{line}"));
             }
         }
     }
@@ -341,8 +363,28 @@ impl<B: Board> Node<B> {
     pub(crate) fn log(&mut self, level: LogLevel, text: core::fmt::Arguments<'_>) {
         if level <= self.log_level {
             let name = level.name();
-            self.console.output.log(format_args!("{name}: {text}"));
-            self.attached.log(format_args!("{name}: {text}"));
+            let Self { console, attached, settings, now, .. } = self;
+            write_log(console, attached, settings, *now, format_args!("{name}: {text}"));
         }
+    }
+}
+
+/// Writes a log line to every console, with the time since the start where the owner wants it.
+fn write_log(
+    console: &mut Console,
+    attached: &mut Attached,
+    settings: &Settings,
+    now: Instant,
+    line: core::fmt::Arguments<'_>,
+) {
+    let millis = now.as_micros() / 1000;
+    let mut write = |line: core::fmt::Arguments<'_>| {
+        console.output.log(line);
+        attached.log(line);
+    };
+    if settings.console_timestamps() {
+        write(format_args!("{}.{:03} {line}", millis / 1000, millis % 1000));
+    } else {
+        write(line);
     }
 }

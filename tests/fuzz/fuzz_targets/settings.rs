@@ -19,7 +19,7 @@ fuzz_target!(|input: &[u8]| {
     assert_eq!(Settings::decode(&encoded).as_ref(), Ok(&settings));
     // What a listing shows is what may be set.
     let mut copy = settings.clone();
-    for entry in settings.entries() {
+    for entry in settings.entries().filter(|entry| !entry.key.is_secret()) {
         copy.set(entry.key.name, &entry.value).expect("a stored value is allowed");
     }
     assert_eq!(copy, settings);

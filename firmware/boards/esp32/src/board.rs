@@ -1,7 +1,7 @@
 //! What the node asks of this board: flash, random bytes, heap figures.
 
 use esp_hal::rng::{Trng, TrngSource};
-use obkmq_node::{Anonymous, Board, HeapUse, Identity, Limits};
+use obkmq_node::{Anonymous, Board, Capabilities, HeapUse, Identity, Limits};
 
 use crate::limits;
 use crate::watchdog::WatchedFlash;
@@ -16,6 +16,7 @@ pub(crate) fn identity() -> Identity {
         chip: CHIP,
         board: "esp32",
         firmware: env!("CARGO_PKG_VERSION"),
+        capabilities: Capabilities::NONE,
         limits: Limits::for_chip(limits::BROKER_MEMORY_BYTES),
         anonymous_without_users: Anonymous::Never,
     }

@@ -7,8 +7,8 @@ use std::{env, fs, io};
 
 use obkmq_config::password::{PasswordHash, SALT_BYTES};
 use obkmq_config::settings::{Anonymous as AnonymousSetting, SettingError, Settings};
-use obkmq_config::toml::{self, FileError, PasswordReference, PasswordSource};
-use obkmq_node::{AdoptError, Anonymous, Identity, Instant, Limits, Node, Regions};
+use obkmq_config::toml::{self, FileError, PasswordSource};
+use obkmq_node::{AdoptError, Anonymous, Capabilities, Identity, Instant, Limits, Node, Regions};
 
 use crate::board::HostBoard;
 use crate::console::Console;
@@ -69,13 +69,13 @@ pub enum SetupError {
         /// All mistakes, with line and column.
         error: FileError,
     },
-    /// A password that the settings file refers to is not there.
-    #[error("{path}: the password of user {user} cannot be had from {source_name}: {reason}")]
+    /// A password or secret that the settings file refers to is not there.
+    #[error("{path}: {what} cannot be had from {source_name}: {reason}")]
     Password {
         /// The settings file.
         path: PathBuf,
-        /// The user.
-        user: String,
+        /// The user's password, or the setting.
+        what: String,
         /// `env:NAME` or `file:PATH`.
         source_name: String,
         /// Why.
@@ -103,6 +103,7 @@ pub fn identity(board: &'static str, chip: &'static str, anonymous_without_users
         chip,
         board,
         firmware: env!("CARGO_PKG_VERSION"),
+        capabilities: Capabilities::NONE,
         limits: Limits { memory_bytes: BROKER_MEMORY_BYTES, ..Limits::default() },
         anonymous_without_users,
     }
@@ -167,7 +168,8 @@ fn read_settings(path: &Path, current: &Settings) -> Result<Settings, SetupError
     let file = toml::parse(&text).map_err(|error| SetupError::File { path: path.to_owned(), error })?;
     let mut settings = file.settings;
     for reference in &file.passwords {
-        let password = resolve(path, reference)?;
+        let what = || format!("the password of user {}", reference.user);
+        let password = resolve(path, &reference.source, what)?;
         let known = current.user(&reference.user).map(|user| user.password()).filter(|hash| {
             let derived = hash.check(password.as_bytes()).step(u32::MAX);
             derived.is_some_and(|derived| hash.matches(&derived))
@@ -180,6 +182,12 @@ fn read_settings(path: &Path, current: &Settings) -> Result<Settings, SetupError
             .set_user(&reference.user, hash)
             .map_err(|error| SetupError::Settings { path: path.to_owned(), error })?;
     }
+    for reference in &file.secrets {
+        let secret = resolve(path, &reference.source, || reference.key.name.to_owned())?;
+        settings
+            .set(reference.key.name, &secret)
+            .map_err(|error| SetupError::Settings { path: path.to_owned(), error })?;
+    }
     Ok(settings)
 }
 
@@ -190,14 +198,15 @@ fn random_salt() -> [u8; SALT_BYTES] {
     salt
 }
 
-fn resolve(path: &Path, reference: &PasswordReference) -> Result<String, SetupError> {
+/// Reads what a settings file refers to; `what` names it in an error.
+fn resolve(path: &Path, source: &PasswordSource, what: impl Fn() -> String) -> Result<String, SetupError> {
     let refuse = |source_name: String, reason: String| SetupError::Password {
         path: path.to_owned(),
-        user: reference.user.clone(),
+        what: what(),
         source_name,
         reason,
     };
-    let (name, password) = match &reference.source {
+    let (name, password) = match source {
         PasswordSource::Environment(name) => {
             let source = format!("env:{name}");
             let value = env::var(name).map_err(|error| refuse(source.clone(), error.to_string()))?;

@@ -242,6 +242,28 @@ fn a_log_that_cannot_be_written_does_not_end_the_server() {
     assert_eq!(running.stop(), Outcome::Stopped);
 }
 
+#[test]
+fn a_settings_file_brings_secrets_from_where_it_says_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("house.toml");
+    std::fs::write(&config, "wifi.ssid = \"home\"\nwifi.password = \"file:secret\"\n").unwrap();
+    let setup = Setup { listen: Some(([127, 0, 0, 1], 0).into()), config: Some(config), data: None };
+    let start = || start(&setup, Console::Log(Box::new(std::io::sink())), &Stop::new());
+    let error = start().err().unwrap().to_string();
+    assert!(error.contains("wifi.password cannot be had from file:secret"), "{error}");
+
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, "hunter2\n").unwrap();
+    let error = start().err().unwrap().to_string();
+    assert!(
+        error.contains("wifi.password cannot be that: it is too short") && !error.contains("hunter2"),
+        "{error}"
+    );
+
+    std::fs::write(&secret, "hunter2hunter2\n").unwrap();
+    assert_eq!(start().unwrap().node().settings().wifi_password(), Some("hunter2hunter2"));
+}
+
 #[cfg(unix)]
 mod with_console {
     use std::io::{BufRead, BufReader};

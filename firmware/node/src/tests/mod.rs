@@ -7,6 +7,7 @@ mod power;
 mod reconnect;
 mod retained;
 mod sessions;
+mod settings;
 
 use std::string::String;
 use std::vec::Vec;
@@ -16,7 +17,9 @@ use embedded_storage::nor_flash::{
     ErrorType, MultiwriteNorFlash, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash,
 };
 
-use crate::{Action, Anonymous, Board, HeapUse, Identity, Instant, Limits, LinkId, Node, Regions, Want};
+use crate::{
+    Action, Anonymous, Board, Capabilities, HeapUse, Identity, Instant, Limits, LinkId, Node, Regions, Want,
+};
 
 const SETTINGS_BYTES: u32 = 0x5000;
 const FLASH_BYTES: u32 = 0xA000;
@@ -124,13 +127,21 @@ impl World {
     }
 
     fn boot_with(flash: Ram, limits: Limits) -> Self {
-        let identity = Identity {
+        Self::boot_as(flash, Self::identity(limits))
+    }
+
+    fn identity(limits: Limits) -> Identity {
+        Identity {
             chip: "esp32c3",
             board: "test",
             firmware: "1.2.3",
+            capabilities: Capabilities::NONE,
             limits,
             anonymous_without_users: Anonymous::Never,
-        };
+        }
+    }
+
+    fn boot_as(flash: Ram, identity: Identity) -> Self {
         let regions = Regions { settings: 0..SETTINGS_BYTES, retained: SETTINGS_BYTES..FLASH_BYTES };
         let now = Instant::from_millis(1);
         let node = Node::boot(TestBoard { flash, random: 7 }, identity, regions, now);

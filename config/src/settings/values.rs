@@ -1,0 +1,184 @@
+//! What the firmware asks of settings, typed.
+
+use super::key::{Key, Kind};
+use super::rights::Rights;
+use super::table;
+use super::value::{Anonymous, LogLevel, Value};
+use super::{Settings, filters};
+
+impl Settings {
+    /// `wifi.ssid`; `None` where there is no network to join.
+    #[must_use]
+    pub fn wifi_ssid(&self) -> Option<&str> {
+        Some(self.text(&table::WIFI_SSID)).filter(|ssid| !ssid.is_empty())
+    }
+
+    /// `wifi.password`; `None` for an open network. For the radio only: it is never shown.
+    #[must_use]
+    pub fn wifi_password(&self) -> Option<&str> {
+        self.secret(&table::WIFI_PASSWORD)
+    }
+
+    /// `network.hostname`
+    #[must_use]
+    pub fn hostname(&self) -> &str {
+        self.text(&table::NETWORK_HOSTNAME)
+    }
+
+    /// `mqtt.port`
+    #[must_use]
+    pub fn mqtt_port(&self) -> u16 {
+        self.short(&table::MQTT_PORT)
+    }
+
+    /// `mqtt.anonymous`
+    #[must_use]
+    pub fn anonymous(&self) -> Anonymous {
+        Anonymous::from_index(self.choice(&table::MQTT_ANONYMOUS))
+    }
+
+    /// `mqtt.anonymous_rights`
+    #[must_use]
+    pub fn anonymous_rights(&self) -> Rights<'_> {
+        Rights::new(self.text(&table::MQTT_ANONYMOUS_RIGHTS))
+    }
+
+    /// `mqtt.max_clients`
+    #[must_use]
+    pub fn max_clients(&self) -> u16 {
+        self.short(&table::MQTT_MAX_CLIENTS)
+    }
+
+    /// `mqtt.max_packet_bytes`
+    #[must_use]
+    pub fn max_packet_bytes(&self) -> u32 {
+        self.integer(&table::MQTT_MAX_PACKET_BYTES)
+    }
+
+    /// `mqtt.max_queued_bytes`
+    #[must_use]
+    pub fn max_queued_bytes(&self) -> u32 {
+        self.integer(&table::MQTT_MAX_QUEUED_BYTES)
+    }
+
+    /// `mqtt.max_queued_messages`
+    #[must_use]
+    pub fn max_queued_messages(&self) -> u16 {
+        self.short(&table::MQTT_MAX_QUEUED_MESSAGES)
+    }
+
+    /// `mqtt.max_inflight`
+    #[must_use]
+    pub fn max_inflight(&self) -> u16 {
+        self.short(&table::MQTT_MAX_INFLIGHT)
+    }
+
+    /// `mqtt.max_keep_alive_s`; 0 is no limit.
+    #[must_use]
+    pub fn max_keep_alive_s(&self) -> u16 {
+        self.short(&table::MQTT_MAX_KEEP_ALIVE_S)
+    }
+
+    /// `mqtt.connect_timeout_s`
+    #[must_use]
+    pub fn connect_timeout_s(&self) -> u32 {
+        self.integer(&table::MQTT_CONNECT_TIMEOUT_S)
+    }
+
+    /// `mqtt.sys_interval_s`; 0 is never.
+    #[must_use]
+    pub fn sys_interval_s(&self) -> u32 {
+        self.integer(&table::MQTT_SYS_INTERVAL_S)
+    }
+
+    /// `mqtt.memory_bytes`; `None` for all the board can spare.
+    #[must_use]
+    pub fn memory_bytes(&self) -> Option<u32> {
+        Some(self.integer(&table::MQTT_MEMORY_BYTES)).filter(|bytes| *bytes > 0)
+    }
+
+    /// `session.max_expiry_s`; `u32::MAX` is no limit.
+    #[must_use]
+    pub fn max_session_expiry_s(&self) -> u32 {
+        self.integer(&table::SESSION_MAX_EXPIRY_S)
+    }
+
+    /// `session.max_stored`
+    #[must_use]
+    pub fn max_stored_sessions(&self) -> u16 {
+        self.short(&table::SESSION_MAX_STORED)
+    }
+
+    /// The filters of `retain.persist`.
+    pub fn retain_persist(&self) -> impl Iterator<Item = &str> + Clone {
+        filters::iterate(self.text(&table::RETAIN_PERSIST))
+    }
+
+    /// `retain.max_messages`
+    #[must_use]
+    pub fn max_retained(&self) -> u32 {
+        self.integer(&table::RETAIN_MAX_MESSAGES)
+    }
+
+    /// `log.level`
+    #[must_use]
+    pub fn log_level(&self) -> LogLevel {
+        LogLevel::from_index(self.choice(&table::LOG_LEVEL))
+    }
+
+    /// `console.timestamps`
+    #[must_use]
+    pub fn console_timestamps(&self) -> bool {
+        self.switch(&table::CONSOLE_TIMESTAMPS)
+    }
+
+    pub(super) fn stored(&self, key: &Key) -> Option<&Value> {
+        self.values.iter().find(|(other, _)| other.id == key.id).map(|(_, value)| value)
+    }
+
+    // The last arm of each of these is for a key of another kind, which no accessor asks for: a test calls each of them.
+
+    pub(super) fn integer(&self, key: &Key) -> u32 {
+        match (self.stored(key), &key.kind) {
+            (Some(Value::Integer(number)), _) => *number,
+            (_, Kind::Integer { default, .. }) => *default,
+            _ => 0,
+        }
+    }
+
+    /// Of a key whose largest value fits.
+    fn short(&self, key: &Key) -> u16 {
+        u16::try_from(self.integer(key)).unwrap_or(u16::MAX)
+    }
+
+    pub(super) fn switch(&self, key: &Key) -> bool {
+        match (self.stored(key), &key.kind) {
+            (Some(Value::Switch(on)), _) => *on,
+            (_, Kind::Switch { default }) => *default,
+            _ => false,
+        }
+    }
+
+    fn choice(&self, key: &Key) -> u8 {
+        match (self.stored(key), &key.kind) {
+            (Some(Value::Choice(index)), _) => *index,
+            (_, Kind::Choice { default, .. }) => *default,
+            _ => 0,
+        }
+    }
+
+    pub(super) fn text(&self, key: &Key) -> &str {
+        match (self.stored(key), &key.kind) {
+            (Some(Value::Text(text) | Value::Filters(text) | Value::Rights(text)), _) => text,
+            (_, Kind::Text { default, .. } | Kind::Filters { default } | Kind::Rights { default }) => default,
+            _ => "",
+        }
+    }
+
+    fn secret(&self, key: &Key) -> Option<&str> {
+        match self.stored(key) {
+            Some(Value::Secret(text)) => Some(text),
+            _ => None,
+        }
+    }
+}
