@@ -10,6 +10,7 @@ mod context;
 mod failure;
 mod flash;
 mod interrupt;
+mod mosquitto;
 mod profile;
 mod secret;
 mod serial;

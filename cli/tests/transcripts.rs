@@ -98,6 +98,8 @@ fn help_of_every_verb() {
         "sim",
         "ports",
         "info",
+        "import",
+        "import mosquitto",
         "completions",
     ] {
         let words = format!("{verb} --help");
@@ -188,6 +190,32 @@ fn errors_of_usage() {
             ("config set mqtt.port", ""),
             ("config set-user house --save --no-save", ""),
             ("config set-user house --password-stdin --rights home/#", "apple\n"),
+        ],
+    );
+}
+
+/// The files of a house, and of one with everything that this broker has not.
+#[test]
+fn moving_in_from_mosquitto() {
+    let scene = Scene::new()
+        .file("mosquitto.conf", include_bytes!("mosquitto/mosquitto.conf"))
+        .file("passwd", include_bytes!("mosquitto/passwd"))
+        .file("aclfile", include_bytes!("mosquitto/aclfile"))
+        .file("bad.conf", b"password_file missing\n")
+        .file("there.toml", b"");
+    commands(
+        "import-mosquitto.txt",
+        &scene,
+        &[
+            ("import mosquitto mosquitto.conf -o house.toml", ""),
+            ("import mosquitto mosquitto.conf -o strict.toml --strict --quiet", ""),
+            ("import mosquitto mosquitto.conf -o there.toml", ""),
+            ("--json import mosquitto bad.conf", ""),
+            ("import mosquitto missing.conf", ""),
+            ("import mosquitto", ""),
+            ("import mosquitto --retained mqtt://house:apple@broker", ""),
+            ("import mosquitto --retained mqtt://house@broker -H new --old-password apple", ""),
+            ("import mosquitto --retained mqtt://broker -H broker", ""),
         ],
     );
 }

@@ -17,6 +17,10 @@ pub struct Tool {
 }
 
 impl Tool {
+    /// mosquitto's broker.
+    pub const MOSQUITTO: Self = Self::program("mosquitto", "apt-get install mosquitto");
+    /// What makes its password files.
+    pub const MOSQUITTO_PASSWD: Self = Self::program("mosquitto_passwd", "apt-get install mosquitto");
     /// mosquitto's command line publisher.
     pub const MOSQUITTO_PUB: Self = Self::program("mosquitto_pub", "apt-get install mosquitto-clients");
     /// mosquitto's command line subscriber.
@@ -55,7 +59,10 @@ impl Tool {
     #[must_use]
     pub fn path(self) -> Option<PathBuf> {
         let folders = std::env::var_os("PATH")?;
-        std::env::split_paths(&folders).map(|folder| folder.join(self.program)).find(|path| path.is_file())
+        let folders = std::env::split_paths(&folders);
+        // Where daemons are, which not everybody's path names.
+        let folders = folders.chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
+        folders.map(|folder| folder.join(self.program)).find(|path| path.is_file())
     }
 
     fn is_there(self) -> bool {

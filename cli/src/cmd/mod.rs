@@ -6,6 +6,7 @@ mod bench;
 mod completions;
 mod config;
 mod flash;
+mod import;
 mod info;
 mod monitor;
 mod ports;
@@ -31,6 +32,7 @@ Examples:
     Sim(sim::Sim),
     Ports(ports::Ports),
     Info(info::Info),
+    Import(import::Import),
     Completions(completions::Completions),
 }
 
@@ -45,6 +47,7 @@ impl Verb {
             Self::Sim(verb) => verb.run(context),
             Self::Ports(verb) => verb.run(context),
             Self::Info(verb) => verb.run(context),
+            Self::Import(verb) => verb.run(context),
             Self::Completions(verb) => verb.run(context),
         }
     }

@@ -6,6 +6,7 @@
 mod flashing;
 mod foreign;
 mod host;
+mod moving_in;
 mod story;
 
 use libtest_mimic::{Arguments, Trial};
@@ -15,6 +16,7 @@ fn main() {
     let mut trials = Vec::new();
     trials.extend(host::trials());
     trials.extend(foreign::trials());
+    trials.extend(moving_in::trials());
     if cfg!(unix) {
         trials.extend(story::trials());
         trials.extend(flashing::trials());

@@ -1,0 +1,93 @@
+//! Moving in from mosquitto: its own programs make the files and hold the messages.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+
+use libtest_mimic::Trial;
+use obkmq_tests::{Board, Program, Tool, connack};
+
+use crate::host;
+use crate::test_with;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        test_with("users_of_mosquitto_log_in_with_the_passwords_they_had", &[Tool::MOSQUITTO_PASSWD], users),
+        test_with(
+            "retained_messages_move_from_mosquitto_to_obkmq",
+            &[Tool::MOSQUITTO, Tool::MOSQUITTO_PUB, Tool::MOSQUITTO_SUB],
+            retained,
+        ),
+    ]
+}
+
+fn users() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let passwords = home.join("passwd");
+    fs::write(&passwords, "").unwrap();
+    for (user, password, kind) in [("ann", "correct horse", "sha512-pbkdf2"), ("bob", "Übung 1", "sha512")] {
+        let arguments = ["-b", "-H", kind, passwords.to_str().unwrap(), user, password];
+        Program::new("mosquitto_passwd").args(arguments).run().expect(0);
+    }
+    let conf = "listener 1883\npassword_file /etc/mosquitto/passwd\nacl_file /etc/mosquitto/acl\n";
+    fs::write(home.join("mosquitto.conf"), conf).unwrap();
+    fs::write(home.join("acl"), "user ann\ntopic readwrite home/#\n").unwrap();
+    let import = ["import", "mosquitto", "mosquitto.conf", "-o", "house.toml", "--strict"];
+    Program::obkmq(home).args(import).run().expect(0);
+    // What somebody may have changed is not written over.
+    Program::obkmq(home).args(import).run().expect(2);
+
+    let (_board, address) = host::start(home, &["--config", home.join("house.toml").to_str().unwrap()]);
+    for (user, password) in [("ann", "correct horse"), ("bob", "Übung 1")] {
+        assert_eq!(connack(address, Some((user, "wrong"))), Some(4), "{user}");
+        assert_eq!(connack(address, Some((user, password))), Some(0), "{user}");
+    }
+    assert_eq!(connack(address, None), Some(5));
+}
+
+/// mosquitto on a free port.
+fn mosquitto(home: &Path) -> (Board, SocketAddr) {
+    // Free when it is asked for; whoever takes it in between makes the test fail, not lie.
+    let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap();
+    let conf = home.join("old.conf");
+    fs::write(&conf, format!("listener {} 127.0.0.1\nallow_anonymous true\nuser root\n", address.port()))
+        .unwrap();
+    let mut board = Board::start(Program::new(Tool::MOSQUITTO.path().unwrap()).args([
+        "-v",
+        "-c",
+        conf.to_str().unwrap(),
+    ]));
+    board.line("running");
+    (board, address)
+}
+
+fn retained() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let (_old, old) = mosquitto(home);
+    let port = old.port().to_string();
+    let names = ["homeassistant/sensor/a/config", "homeassistant/sensor/b/config"];
+    for name in names {
+        let publish = ["-p", &port, "-t", name, "-m", "{\"name\":\"x\"}", "-r", "-q", "1"];
+        Program::new("mosquitto_pub").args(publish).run().expect(0);
+    }
+    let (_new, new) = host::start(home, &["--config", &host::settings_file(home)]);
+    let carry = |arguments: &[&str]| {
+        let (old, new) = (format!("mqtt://{old}"), new.to_string());
+        let import =
+            ["import", "mosquitto", "--retained", &old, "-H", &new, "--user", "house", "--password-stdin"];
+        Program::obkmq(home).args(import).args(arguments).input("correct horse\n").run()
+    };
+    let ended = carry(&["--strict"]).expect(0);
+    assert!(ended.output.contains("2 of 2 retained messages"), "{}", ended.output);
+    let port = new.port().to_string();
+    let login =
+        ["-p", &port, "-u", "house", "-P", "correct horse", "-t", "homeassistant/#", "-C", "2", "-W", "20"];
+    let found = Program::new("mosquitto_sub").args(login).args(["-v"]).run().expect(0).output;
+    assert!(names.iter().all(|name| found.contains(&format!("{name} {{\"name\":\"x\"}}"))), "{found}");
+    // An old one that is not there.
+    let import = ["import", "mosquitto", "--retained", "mqtt://127.0.0.1:1", "-H", &new.to_string()];
+    let ended = Program::obkmq(home).args(import).run().expect(9);
+    assert!(ended.errors.contains("127.0.0.1:1") && ended.errors.contains("next:"), "{}", ended.errors);
+}
