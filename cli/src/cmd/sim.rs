@@ -7,6 +7,7 @@ use clap::Args;
 use obkmq_image::Chip;
 use obkmq_virtual::faults::Fault;
 use obkmq_virtual::flash::OpenError;
+use obkmq_virtual::radio::SimulatedNetwork;
 use obkmq_virtual::sim::{self, Ending, Notice, Options, SimError};
 use serde::Serialize;
 
@@ -36,6 +37,12 @@ pub(crate) struct Sim {
     /// The chip
     #[arg(long, default_value = "esp32c3")]
     chip: Chip,
+    /// A network in reach of a simulated radio, which sends nothing; without any the board has no Wi-Fi
+    #[arg(long, value_name = "SSID[:PASSWORD]")]
+    network: Vec<SimulatedNetwork>,
+    /// The same, of a network that gives no address
+    #[arg(long, value_name = "SSID[:PASSWORD]")]
+    network_without_dhcp: Vec<SimulatedNetwork>,
     /// What goes wrong: power-loss-after=BYTES, garble-every=BYTES, drop-every=BYTES
     #[arg(long, value_name = "FAULT")]
     fault: Vec<Fault>,
@@ -51,6 +58,8 @@ impl Sim {
         options.chip = self.chip;
         options.listen = self.listen;
         options.port_link = self.link;
+        options.networks = self.network;
+        options.networks.extend(self.network_without_dhcp.into_iter().map(SimulatedNetwork::without_dhcp));
         for fault in self.fault {
             options.faults.add(fault);
         }

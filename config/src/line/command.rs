@@ -78,6 +78,10 @@ pub enum Command<'a> {
     },
     /// Names and rights of the users.
     UserList,
+    /// How joining the Wi-Fi network stands.
+    WifiStatus,
+    /// The Wi-Fi networks in reach.
+    WifiScan,
     /// Facts about the device.
     Info,
     /// The last refused connections.
@@ -124,6 +128,11 @@ pub const COMMANDS: &[CommandHelp] = &[
         help: "set what a user may do: \"read a/#,write b\", everything, admin, or \"\" for nothing",
     },
     CommandHelp { usage: "user list", help: "show the names and rights of the users" },
+    CommandHelp {
+        usage: "wifi status",
+        help: "show whether the Wi-Fi network is joined, the address, or why not",
+    },
+    CommandHelp { usage: "wifi scan", help: "look for Wi-Fi networks; ask again until running=no" },
     CommandHelp { usage: "info", help: "show facts about the device" },
     CommandHelp { usage: "refused", help: "show the last refused connections" },
     CommandHelp { usage: "reboot", help: "restart the device" },
@@ -185,6 +194,11 @@ impl<'a> Command<'a> {
                 ("list", None, None, None) => Ok(Self::UserList),
                 _ => Err(usage("user")),
             },
+            ("wifi", [Some(sub), None, ..]) => match sub.as_ref() {
+                "status" => Ok(Self::WifiStatus),
+                "scan" => Ok(Self::WifiScan),
+                _ => Err(usage("wifi")),
+            },
             ("info", [None, ..]) => Ok(Self::Info),
             ("refused", [None, ..]) => Ok(Self::Refused),
             ("reboot", [None, ..]) => Ok(Self::Reboot),
@@ -216,6 +230,8 @@ impl<'a> Command<'a> {
             Self::UserDel { name } => write_words(&mut line, &["user", "del", name]),
             Self::UserRights { name, rights } => write_words(&mut line, &["user", "rights", name, rights]),
             Self::UserList => line.push_str("user list"),
+            Self::WifiStatus => line.push_str("wifi status"),
+            Self::WifiScan => line.push_str("wifi scan"),
             Self::Info => line.push_str("info"),
             Self::Refused => line.push_str("refused"),
             Self::Reboot => line.push_str("reboot"),
@@ -252,6 +268,8 @@ impl<'a> Command<'a> {
             | Self::List
             | Self::Check
             | Self::UserList
+            | Self::WifiStatus
+            | Self::WifiScan
             | Self::Info
             | Self::Refused
             | Self::Help { .. } => false,

@@ -8,6 +8,8 @@ use embedded_storage::nor_flash::MultiwriteNorFlash;
 use obkmq_broker::{Anonymous, Limits};
 use obkmq_config::settings::Capabilities;
 
+use crate::radio::Radio;
+
 /// The parts of a board that the node has to call.
 pub trait Board {
     /// NOR flash with pages of [`NorFlash::ERASE_SIZE`](embedded_storage::nor_flash::NorFlash::ERASE_SIZE) bytes.
@@ -21,6 +23,11 @@ pub trait Board {
 
     /// What the allocator says of itself, or `None` where it does not count (a PC).
     fn heap(&self) -> Option<HeapUse>;
+
+    /// The Wi-Fi radio of a board that has one; such a board has [`Capability::Wifi`](crate::Capability::Wifi).
+    fn radio(&mut self) -> Option<&mut dyn Radio> {
+        None
+    }
 }
 
 /// Allocator figures in bytes.

@@ -88,6 +88,8 @@ impl<B: Board> Node<B> {
                 Some(_) => Answer::ok(),
                 None => Answer::refuse(ErrorCode::NoTransaction, "there is no open transaction"),
             },
+            Command::WifiStatus => self.wifi_status(),
+            Command::WifiScan => self.wifi_scan(),
             Command::Info => Answer::rows(self.info()),
             Command::Refused => Answer::rows(self.refused.rows(self.now).collect()),
             Command::Reboot => {

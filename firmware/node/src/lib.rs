@@ -23,16 +23,19 @@ mod journal;
 mod limits;
 mod node;
 mod output;
+mod radio;
 mod report;
 mod rights;
 mod storage;
 #[cfg(test)]
 mod tests;
 mod verifier;
+mod wifi;
 
 pub use attached::ConsoleId;
 pub use board::{Action, Board, HeapUse, Identity, Regions};
 pub use node::{AdoptError, Node};
 pub use obkmq_broker::{Anonymous, Full, Instant, Limits, LinkId, Want};
 pub use obkmq_config::settings::{Capabilities, Capability};
+pub use radio::{Credentials, JoinFailure, Network, Radio, WifiLink};
 pub use storage::StorageError;

@@ -46,6 +46,12 @@ pub(crate) const CONSOLE_OUTPUT_BYTES: usize = CONSOLE_LOG_BYTES + 12 * 1024;
 /// What does not fit is lost; its line is then refused, and a program sends it again.
 pub(crate) const CONSOLE_INPUT_BYTES: usize = 1024;
 
+/// Networks that `wifi scan` shows.
+pub(crate) const SCAN_NETWORKS_SHOWN: usize = 32;
+
+/// How long what a scan has found is shown before another one is begun, in milliseconds: from its beginning.
+pub(crate) const SCAN_FRESH_MS: u64 = 15_000;
+
 /// Refused connections kept for `refused` and `info`.
 pub(crate) const REFUSED_KEPT: usize = 8;
 

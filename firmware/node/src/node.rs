@@ -15,6 +15,7 @@ use crate::report::{self, Refused};
 use crate::rights::rights_of;
 use crate::storage::{Loaded, SettingsStore, StorageError};
 use crate::verifier::Accounts;
+use crate::wifi::Wifi;
 
 /// Why settings could not be taken over.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +45,7 @@ pub struct Node<B: Board> {
     pub(crate) console: Console,
     /// The consoles of programs that came in another way.
     pub(crate) attached: Attached,
+    pub(crate) wifi: Wifi,
     journal: Journal,
 }
 
@@ -77,6 +79,7 @@ impl<B: Board> Node<B> {
             journal: Journal::new(regions.retained),
             console: Console::default(),
             attached: Attached::default(),
+            wifi: Wifi::default(),
         };
         let identity = node.identity;
         node.log(LogLevel::Info, format_args!("obkmq {} on {}", identity.firmware, identity.board));
@@ -166,6 +169,7 @@ impl<B: Board> Node<B> {
         {
             self.log(LogLevel::Error, format_args!("retained messages cannot be read: {error}"));
         }
+        self.apply_wifi(&settings);
         self.settings = settings;
         self.actions.push_back(Action::Listen { port: self.settings.mqtt_port() });
     }
@@ -291,9 +295,10 @@ impl<B: Board> Node<B> {
             self.journal.note_changes();
         }
         let console = self.poll_consoles();
+        let wifi = self.poll_wifi();
         let journal = self.poll_journal();
         self.report_events();
-        [broker, console, journal].into_iter().flatten().min()
+        [broker, console, wifi, journal].into_iter().flatten().min()
     }
 
     /// Takes note of how long the board's last turn took, in microseconds; its owner sees the longest.

@@ -1,19 +1,33 @@
 //! What the node asks of a PC.
 
-use obkmq_node::{Board, HeapUse};
+use core::fmt;
+
+use obkmq_node::{Board, HeapUse, Radio};
 
 use crate::flash::Flash;
 
 /// A PC as the node sees it.
-#[derive(Debug)]
 pub struct HostBoard {
     flash: Flash,
+    radio: Option<Box<dyn Radio + Send>>,
+}
+
+impl fmt::Debug for HostBoard {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("HostBoard").field("flash", &self.flash).finish_non_exhaustive()
+    }
 }
 
 impl HostBoard {
     /// A board with this flash.
     pub fn new(flash: Flash) -> Self {
-        Self { flash }
+        Self { flash, radio: None }
+    }
+
+    /// The same board with a radio; that of a PC belongs to its operating system.
+    #[must_use]
+    pub fn with_radio(self, radio: impl Radio + Send + 'static) -> Self {
+        Self { radio: Some(Box::new(radio)), ..self }
     }
 }
 
@@ -36,5 +50,9 @@ impl Board for HostBoard {
 
     fn heap(&self) -> Option<HeapUse> {
         None
+    }
+
+    fn radio(&mut self) -> Option<&mut dyn Radio> {
+        self.radio.as_mut().map(|radio| &mut **radio as &mut dyn Radio)
     }
 }

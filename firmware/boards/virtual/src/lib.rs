@@ -27,5 +27,6 @@ pub mod flash;
 pub mod limits;
 #[cfg(unix)]
 pub mod pty;
+pub mod radio;
 pub mod rom;
 pub mod sim;

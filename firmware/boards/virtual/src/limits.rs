@@ -34,5 +34,11 @@ pub const TRANSFER_BYTES: usize = 0x1000;
 /// begins anew.
 pub const HEADER_COMPLAINTS: usize = 8;
 
+/// How long the simulated radio takes to join a network, or to find that it cannot, in milliseconds.
+pub const RADIO_JOIN_MS: u64 = 400;
+
+/// How long its scans take, in milliseconds.
+pub const RADIO_SCAN_MS: u64 = 300;
+
 /// How long the loader waits for the line before it looks whether it was told to stop.
 pub const STOP_CHECK_MS: i64 = 100;

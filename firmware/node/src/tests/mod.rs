@@ -8,6 +8,7 @@ mod reconnect;
 mod retained;
 mod sessions;
 mod settings;
+mod wifi;
 
 use std::string::String;
 use std::vec::Vec;
@@ -18,7 +19,8 @@ use embedded_storage::nor_flash::{
 };
 
 use crate::{
-    Action, Anonymous, Board, Capabilities, HeapUse, Identity, Instant, Limits, LinkId, Node, Regions, Want,
+    Action, Anonymous, Board, Capabilities, Capability, HeapUse, Identity, Instant, Limits, LinkId, Node,
+    Radio, Regions, Want,
 };
 
 const SETTINGS_BYTES: u32 = 0x5000;
@@ -96,6 +98,7 @@ impl MultiwriteNorFlash for Ram {}
 struct TestBoard {
     flash: Ram,
     random: u8,
+    radio: Option<wifi::TestRadio>,
 }
 
 impl Board for TestBoard {
@@ -111,6 +114,9 @@ impl Board for TestBoard {
     }
     fn heap(&self) -> Option<HeapUse> {
         Some(HeapUse { used_bytes: 1, free_bytes: 2 })
+    }
+    fn radio(&mut self) -> Option<&mut dyn Radio> {
+        self.radio.as_mut().map(|radio| radio as &mut dyn Radio)
     }
 }
 
@@ -144,7 +150,8 @@ impl World {
     fn boot_as(flash: Ram, identity: Identity) -> Self {
         let regions = Regions { settings: 0..SETTINGS_BYTES, retained: SETTINGS_BYTES..FLASH_BYTES };
         let now = Instant::from_millis(1);
-        let node = Node::boot(TestBoard { flash, random: 7 }, identity, regions, now);
+        let radio = identity.capabilities.has(Capability::Wifi).then(wifi::TestRadio::default);
+        let node = Node::boot(TestBoard { flash, random: 7, radio }, identity, regions, now);
         Self { node, now, next_port: 1000 }
     }
 

@@ -1,13 +1,12 @@
 //! Settings have their effect at once, on this board or not at all, and say which.
 
 use super::*;
-use crate::Capability;
 
 const ACCEPTED: u8 = 0;
 const NOT_AUTHORISED: u8 = 5;
 
 /// Booted, and its log read.
-fn quiet(flash: Ram, limits: Limits) -> World {
+pub(super) fn quiet(flash: Ram, limits: Limits) -> World {
     let mut world = World::boot_with(flash, limits);
     world.console_text();
     world

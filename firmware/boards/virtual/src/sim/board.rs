@@ -78,6 +78,7 @@ impl<'a, A: Application> Board<'a, A> {
             port: pty.path().to_owned(),
             port_link: options.port_link.clone(),
             listen: options.listen,
+            networks: options.networks.iter().map(|network| network.ssid().to_owned()).collect(),
             firmware: application.version(),
         });
         let power_loss_after = options.faults.power_loss_after;

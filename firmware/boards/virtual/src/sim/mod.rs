@@ -22,6 +22,7 @@ use crate::boot::Refusal;
 use crate::faults::Faults;
 use crate::flash::{FlashError, OpenError};
 use crate::limits::DEFAULT_FLASH_BYTES;
+use crate::radio::SimulatedNetwork;
 
 /// What a board is started with.
 #[derive(Clone, Debug)]
@@ -36,6 +37,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// A symbolic link to be made to the pty, for a name that stays.
     pub port_link: Option<PathBuf>,
+    /// Networks in reach of its simulated radio; without any it has no radio.
+    pub networks: Vec<SimulatedNetwork>,
     /// What is to go wrong.
     pub faults: Faults,
     /// Ends the board from outside.
@@ -51,6 +54,7 @@ impl Options {
             chip: Chip::Esp32c3,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 1883)),
             port_link: None,
+            networks: Vec::new(),
             faults: Faults::default(),
             stop: Stop::new(),
         }
@@ -77,6 +81,8 @@ pub enum Notice {
         port_link: Option<PathBuf>,
         /// Where the broker will listen.
         listen: SocketAddr,
+        /// Names of the networks in reach of its simulated radio.
+        networks: Vec<String>,
         /// Version of the firmware that stands in for what is flashed.
         firmware: &'static str,
     },
@@ -114,7 +120,7 @@ pub enum Notice {
 impl fmt::Display for Notice {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Started { chip, flash_bytes, flash, port, port_link, listen, firmware } => {
+            Self::Started { chip, flash_bytes, flash, port, port_link, listen, networks, firmware } => {
                 writeln!(
                     formatter,
                     "Virtual {} with {} MB of flash in {}.",
@@ -127,6 +133,13 @@ impl fmt::Display for Notice {
                     formatter,
                     "what runs is this program's own build of the same firmware, {firmware}."
                 )?;
+                if !networks.is_empty() {
+                    writeln!(
+                        formatter,
+                        "Its radio is simulated and sends nothing; in reach of it: {}.",
+                        networks.join(", ")
+                    )?;
+                }
                 write!(formatter, "  serial port  {}", port.display())?;
                 if let Some(link) = port_link {
                     write!(formatter, " (also {})", link.display())?;

@@ -6,10 +6,11 @@ use std::time::Instant as Clock;
 
 use obkmq_host::{Console, Flash, HostBoard, Line, Listen, Outcome as HostOutcome, Server, Stop, identity};
 use obkmq_image::Chip;
-use obkmq_node::{Anonymous, Instant, Node, Regions};
+use obkmq_node::{Anonymous, Capability, Identity, Instant, Node, Regions};
 
 use crate::boot::Firmware;
 use crate::pty::Pty;
+use crate::radio::{SimulatedNetwork, SimulatedRadio};
 use crate::rom::SyncDetector;
 use crate::sim::board::{Application, Outcome};
 use crate::sim::{Notice, Options, SimError};
@@ -20,6 +21,7 @@ pub(super) struct HostNode {
     flash_bytes: u32,
     chip: Chip,
     listen: SocketAddr,
+    networks: Vec<SimulatedNetwork>,
     stop: Stop,
 }
 
@@ -30,13 +32,18 @@ impl HostNode {
             flash_bytes: options.flash_bytes,
             chip: options.chip,
             listen: options.listen,
+            networks: options.networks.clone(),
             stop: options.stop.clone(),
         }
     }
 
-    fn identity(&self) -> obkmq_node::Identity {
+    fn identity(&self) -> Identity {
         // As on a chip: nobody may connect before the owner has said who.
-        identity("virtual", self.chip.name(), Anonymous::Never)
+        let identity = identity("virtual", self.chip.name(), Anonymous::Never);
+        if self.networks.is_empty() {
+            return identity;
+        }
+        Identity { capabilities: identity.capabilities.with(Capability::Wifi), ..identity }
     }
 }
 
@@ -55,7 +62,11 @@ impl Application for HostNode {
             .map_err(|error| SimError::NodeFlash { path: self.flash.clone(), error })?;
         let regions = Regions { settings: firmware.settings.clone(), retained: firmware.retained.clone() };
         let started = Clock::now();
-        let node = Node::boot(HostBoard::new(flash), self.identity(), regions, Instant::ZERO);
+        let mut board = HostBoard::new(flash);
+        if !self.networks.is_empty() {
+            board = board.with_radio(SimulatedRadio::new(self.networks.clone(), self.listen.ip()));
+        }
+        let node = Node::boot(board, self.identity(), regions, Instant::ZERO);
 
         let mut sync = SyncDetector::default();
         let line = Line {
