@@ -18,6 +18,8 @@ enum Action {
     End { state: String, next: String, code: u8 },
     /// Set [`RAISED`]; a second interruption ends the program all the same.
     Remember,
+    /// The same, told to the user: what is waited for, and what an impatient second interruption would leave.
+    Defer { note: String, state: String, next: String },
     /// Ask for an end in order; a second interruption ends the program all the same.
     Ask(Arc<dyn Fn() + Send + Sync>),
 }
@@ -49,6 +51,14 @@ pub(crate) fn arm_with(ask: impl Fn() + Send + Sync + 'static) {
 pub(crate) fn hold() -> Hold {
     let before = action().clone();
     set(Action::Remember);
+    Hold { before }
+}
+
+/// As [`hold`], for something short that must come to its end so that its outcome can be told. The first interruption
+/// prints `note`, a second one ends the program with `state` and `next`.
+pub(crate) fn defer(note: &str, state: &str, next: &str) -> Hold {
+    let before = action().clone();
+    set(Action::Defer { note: note.to_owned(), state: state.to_owned(), next: next.to_owned() });
     Hold { before }
 }
 
@@ -92,10 +102,13 @@ fn handle() {
     let current = action().clone();
     match current {
         Some(Action::Remember) if !RAISED.swap(true, Ordering::SeqCst) => {}
+        Some(Action::Defer { note, .. }) if !RAISED.swap(true, Ordering::SeqCst) => {
+            let _ = writeln!(std::io::stderr(), "\n{note}");
+        }
+        Some(Action::Defer { state, next, .. }) => stop(&state, &next, Exit::Interrupted.code()),
         Some(Action::Ask(ask)) if !RAISED.swap(true, Ordering::SeqCst) => ask(),
         Some(Action::End { state, next, code }) if !state.is_empty() => {
-            let _ = writeln!(std::io::stderr(), "\nstopped: {state}\n next: {next}");
-            std::process::exit(i32::from(code));
+            stop(&state, &next, code);
         }
         Some(Action::End { code, .. }) => {
             let _ = writeln!(std::io::stderr());
@@ -103,4 +116,9 @@ fn handle() {
         }
         _ => std::process::exit(i32::from(Exit::Interrupted.code())),
     }
+}
+
+fn stop(state: &str, next: &str, code: u8) -> ! {
+    let _ = writeln!(std::io::stderr(), "\nstopped: {state}\n next: {next}");
+    std::process::exit(i32::from(code));
 }

@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use support::{Firmware, device};
+use support::{Device, Reaction, Setup};
 
 struct Done {
     code: i32,
@@ -42,9 +42,10 @@ fn obkmq(home: &Path, port: &Path, words: &str, stdin: &str) -> Done {
 #[test]
 fn settings_are_read_changed_and_given_back() {
     let home = tempfile::tempdir().unwrap();
-    let port = device(Firmware::Obkmq);
+    let device = Device::good();
+    let port = &device.port;
     let run = |words| {
-        let done = obkmq(home.path(), &port, words, "");
+        let done = obkmq(home.path(), port, words, "");
         assert_eq!((done.code, done.stderr.as_str()), (0, ""), "{words}");
         done.stdout
     };
@@ -63,11 +64,12 @@ fn settings_are_read_changed_and_given_back() {
 #[test]
 fn a_setting_the_device_refuses_is_exit_8_in_its_words() {
     let home = tempfile::tempdir().unwrap();
-    let port = device(Firmware::Obkmq);
-    let done = obkmq(home.path(), &port, "config set mqtt.port 70000", "");
+    let device = Device::good();
+    let port = &device.port;
+    let done = obkmq(home.path(), port, "config set mqtt.port 70000", "");
     assert_eq!(done.code, 8);
     assert!(done.stderr.contains("(bad-value)") && done.stderr.contains("65535"), "{}", done.stderr);
-    let done = obkmq(home.path(), &port, "config get mqtt.prot", "");
+    let done = obkmq(home.path(), port, "config get mqtt.prot", "");
     assert_eq!(done.code, 8);
     assert!(done.stderr.contains("(unknown-key)"), "{}", done.stderr);
 }
@@ -75,9 +77,10 @@ fn a_setting_the_device_refuses_is_exit_8_in_its_words() {
 #[test]
 fn a_user_is_set_saved_for_the_owner_only_and_deleted() {
     let home = tempfile::tempdir().unwrap();
-    let port = device(Firmware::Obkmq);
+    let device = Device::good();
+    let port = &device.port;
     let words = "config set-user house --password-stdin --save -H 192.168.1.30";
-    let done = obkmq(home.path(), &port, words, "apple pie\n");
+    let done = obkmq(home.path(), port, words, "apple pie\n");
     assert_eq!(done.code, 0, "{}", done.stderr);
     assert!(done.stderr.contains("in clear"), "{}", done.stderr);
     assert!(!(done.stdout + &done.stderr).contains("apple"), "the password is shown");
@@ -88,57 +91,58 @@ fn a_user_is_set_saved_for_the_owner_only_and_deleted() {
         assert!(text.contains(line), "{line} in {text}");
     }
 
-    let done = obkmq(home.path(), &port, "config del-user house", "");
+    let done = obkmq(home.path(), port, "config del-user house", "");
     assert_eq!((done.code, done.stdout.as_str()), (0, "user house is deleted; 0 left\n"));
 }
 
 #[test]
 fn a_user_gets_rights_together_with_the_password() {
     let home = tempfile::tempdir().unwrap();
-    let port = device(Firmware::Obkmq);
-    let words = "config set-user house --password-stdin --no-save --rights admin --rights everything";
-    let done = obkmq(home.path(), &port, words, "apple pie\n");
+    let device = Device::good();
+    let port = &device.port;
+    let words = "config set-user house --password-stdin --no-save --admin";
+    let done = obkmq(home.path(), port, words, "apple pie\n");
     assert_eq!((done.code, done.stdout.as_str()), (0, "user house is set\n"), "{}", done.stderr);
-    let list = obkmq(home.path(), &port, "config list", "").stdout;
-    assert!(list.ends_with("  house (admin,everything)\n"), "{list}");
-    obkmq(home.path(), &port, "config set-user guest --password-stdin --no-save", "pear\n");
-    let list = obkmq(home.path(), &port, "config list", "").stdout;
-    assert!(list.ends_with("  house (admin,everything), guest\n"), "{list}");
-    let list = obkmq(home.path(), &port, "config list --json", "").stdout;
-    let users = "\"names\":[\"house\",\"guest\"],\"rights\":[\"admin,everything\",\"everything\"]}";
+    let list = obkmq(home.path(), port, "config list", "").stdout;
+    assert!(list.ends_with("  house (everything,admin)\n"), "{list}");
+    obkmq(home.path(), port, "config set-user guest --password-stdin --no-save", "pear\n");
+    let list = obkmq(home.path(), port, "config list", "").stdout;
+    assert!(list.ends_with("  guest, house (everything,admin)\n"), "{list}");
+    let list = obkmq(home.path(), port, "config list --json", "").stdout;
+    let users = "\"names\":[\"guest\",\"house\"],\"rights\":[\"everything\",\"everything,admin\"]}";
     assert!(list.trim_end().ends_with(users), "{list}");
 }
 
 #[test]
 fn info_is_a_table_and_one_json_line() {
     let home = tempfile::tempdir().unwrap();
-    let port = device(Firmware::Obkmq);
-    let table = obkmq(home.path(), &port, "info", "").stdout;
-    for line in
-        ["firmware  0.1.0", "chip      esp32c3", "clients   3", "  address=192.168.1.9:5 reason=password"]
-    {
-        assert!(table.lines().any(|other| other == line), "{line} in\n{table}");
+    let device = Device::good();
+    let port = &device.port;
+    let table = obkmq(home.path(), port, "info", "").stdout;
+    for line in ["firmware", "chip", "clients"].map(|key| format!("{key} ")) {
+        assert!(table.lines().any(|other| other.starts_with(&line)), "{line} in\n{table}");
     }
-    let json = obkmq(home.path(), &port, "info --json", "").stdout;
+    let json = obkmq(home.path(), port, "info --json", "").stdout;
     let value: serde_json::Value = serde_json::from_str(json.trim_end()).unwrap();
     assert_eq!(value["device"]["chip"], "esp32c3");
-    assert_eq!(value["refused"][0]["reason"], "password");
+    assert_eq!(value["refused"], serde_json::json!([]));
 }
 
 #[test]
 fn whatever_else_is_behind_the_port_is_explained() {
     let home = tempfile::tempdir().unwrap();
     let cases = [
-        (Firmware::Prints("waiting for download"), "ROM loader"),
-        (Firmware::Prints("Tasmota 13.1"), "Tasmota 13.1"),
-        (Firmware::Newer, "version 2"),
+        (Device::printing("waiting for download"), "ROM loader"),
+        (Device::printing("Tasmota 13.1"), "Tasmota 13.1"),
+        (newer_protocol(), "version 2"),
     ];
     // At once, because each of them waits until its patience ends.
     std::thread::scope(|scope| {
-        for (firmware, words) in cases {
+        for (device, words) in cases {
             let home = home.path();
             scope.spawn(move || {
-                let done = obkmq(home, &device(firmware), "info", "");
+                let Device { port, .. } = &device;
+                let done = obkmq(home, port, "info", "");
                 assert_eq!(done.code, 5, "{}", done.stderr);
                 assert!(done.stderr.contains(words), "{words} in {}", done.stderr);
                 assert_eq!(done.stderr.lines().count(), 3, "{}", done.stderr);
@@ -147,21 +151,88 @@ fn whatever_else_is_behind_the_port_is_explained() {
     });
 }
 
+fn newer_protocol() -> Device {
+    let reply = Box::new(|body: &str| vec![body.replace("protocol=1", "protocol=2")]);
+    Device::with(Setup { reply, ..Setup::default() })
+}
+
 #[test]
-fn a_locked_device_is_answered_with_a_warning() {
+fn a_locked_device_is_read_with_a_warning_and_not_unlocked_by_the_way() {
     let home = tempfile::tempdir().unwrap();
-    let done = obkmq(home.path(), &device(Firmware::Locked), "config get mqtt.port", "");
-    assert_eq!((done.code, done.stdout.as_str()), (0, "1883\n"));
+    let device = Device::damaged("set log.level warn\nset retain.persist unlikely/#\n", b"unlikely");
+    let port = &device.port;
+    let done = obkmq(home.path(), port, "config get log.level", "");
+    assert_eq!((done.code, done.stdout.as_str()), (0, "warn\n"));
     assert!(done.stderr.starts_with("warning:"), "{}", done.stderr);
+    let cells = device.cells();
+    let done = obkmq(home.path(), port, "config set mqtt.port 1884", "");
+    assert_eq!(done.code, 8);
+    assert!(done.stderr.contains("config apply FILE"), "{}", done.stderr);
+    assert!(device.cells() == cells, "nothing was written");
+}
+
+/// A device that is reset once, when it gets a request that begins so.
+fn reset_at(request: &'static str, after: bool) -> Device {
+    let mut resets = 1;
+    let reaction = move |body: &str| match body.starts_with(request) && resets > 0 {
+        true if after => {
+            resets -= 1;
+            Reaction::ResetAfter
+        }
+        true => {
+            resets -= 1;
+            Reaction::ResetBefore
+        }
+        false => Reaction::Pass,
+    };
+    Device::with(Setup { request: Box::new(reaction), ..Setup::default() })
+}
+
+#[test]
+fn a_reset_in_the_middle_of_a_change_is_told_and_made_good() {
+    let cases = [("set", false), ("set", true), ("commit", false), ("commit", true)];
+    std::thread::scope(|scope| {
+        for (request, after) in cases {
+            scope.spawn(move || {
+                let home = tempfile::tempdir().unwrap();
+                let device = reset_at(request, after);
+                let done = obkmq(home.path(), &device.port, "config set mqtt.port 1884", "");
+                assert_eq!((done.code, done.stdout.as_str()), (0, "mqtt.port = 1884\n"), "{}", done.stderr);
+                assert!(done.stderr.contains("was reset in the middle. Trying again."), "{}", done.stderr);
+                let words = "config set-user ann --password-stdin --no-save --read a/#";
+                assert_eq!(obkmq(home.path(), &device.port, words, "apple\n").code, 0);
+            });
+        }
+    });
+}
+
+#[test]
+fn a_device_that_is_reset_again_and_again_is_given_up() {
+    let home = tempfile::tempdir().unwrap();
+    // It is up again when the request comes for the second time.
+    let mut up = true;
+    let request = move |body: &str| {
+        if !body.starts_with("commit") {
+            return Reaction::Pass;
+        }
+        up = !up;
+        if up { Reaction::Pass } else { Reaction::ResetBefore }
+    };
+    let device = Device::with(Setup { request: Box::new(request), ..Setup::default() });
+    let done = obkmq(home.path(), &device.port, "config set mqtt.port 1884", "");
+    assert_eq!(done.code, 5);
+    assert!(done.stderr.contains("a weak supply"), "{}", done.stderr);
+    assert_eq!(obkmq(home.path(), &device.port, "config get mqtt.port", "").stdout, "1883\n");
 }
 
 #[test]
 fn the_monitor_shows_the_device_and_sends_what_is_typed_until_it_is_told_to_end() {
     let home = tempfile::tempdir().unwrap();
-    let port = device(Firmware::Obkmq);
+    let device = Device::good();
+    let port = &device.port;
     let mut child = Command::new(env!("CARGO_BIN_EXE_obkmq"))
         .args(["monitor", "--port"])
-        .arg(&port)
+        .arg(port)
         .current_dir(home.path())
         .env_clear()
         .env("HOME", home.path())
@@ -170,12 +241,15 @@ fn the_monitor_shows_the_device_and_sends_what_is_typed_until_it_is_told_to_end(
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(b"help me\n").unwrap();
+    child.stdin.take().unwrap().write_all(b"get mqtt.port\n").unwrap();
     let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
-    assert_eq!(lines.next().unwrap().unwrap(), "ok help me");
+    assert_eq!(
+        lines.find(|line| !line.as_ref().unwrap().starts_with("info")).unwrap().unwrap(),
+        "ok key=mqtt.port  value=1883  default=yes"
+    );
 
     // While it watches, nobody else gets the port.
-    let done = obkmq(home.path(), &port, "info", "");
+    let done = obkmq(home.path(), port, "info", "");
     assert_eq!(done.code, 4, "{}", done.stderr);
     assert!(done.stderr.contains("is in use"), "{}", done.stderr);
 
@@ -184,7 +258,7 @@ fn the_monitor_shows_the_device_and_sends_what_is_typed_until_it_is_told_to_end(
     assert_eq!(child.wait().unwrap().code(), Some(0));
 
     // And afterwards it is free at once.
-    assert_eq!(obkmq(home.path(), &port, "info", "").code, 0);
+    assert_eq!(obkmq(home.path(), port, "info", "").code, 0);
 }
 
 #[test]

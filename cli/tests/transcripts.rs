@@ -189,7 +189,9 @@ fn errors_of_usage() {
             ("flash --baud 1", ""),
             ("config set mqtt.port", ""),
             ("config set-user house --save --no-save", ""),
-            ("config set-user house --password-stdin --rights home/#", "apple\n"),
+            ("config set-user house --password-stdin --read home/#/x", "apple\n"),
+            ("config set-user house --keep-password", ""),
+            ("config set-user house --everything --read home/#", ""),
         ],
     );
 }

@@ -169,7 +169,7 @@ fn await_firmware(transport: SerialTransport, context: &Context) -> Result<Hello
 }
 
 fn not_running(error: ClientError, path: &str) -> Failure {
-    let Failure { why, .. } = error.into_failure(path);
+    let Failure { why, .. } = error.into_failure(path, true);
     Failure::new(
         Exit::NoReply,
         "The image is written and verified, but the firmware does not answer.",

@@ -7,7 +7,7 @@ use obkmq_config::line::Command;
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::serial::connect::PortOption;
+use crate::serial::connect::DeviceOption;
 use crate::serial::session;
 
 /// Print what a device says of itself
@@ -15,7 +15,7 @@ use crate::serial::session;
 #[command(after_help = "Example:\n  obkmq info --port /dev/ttyUSB0")]
 pub(crate) struct Info {
     #[command(flatten)]
-    port: PortOption,
+    device: DeviceOption,
 }
 
 impl Info {
@@ -26,9 +26,9 @@ impl Info {
             device: BTreeMap<&'a str, &'a str>,
             refused: Vec<BTreeMap<&'a str, &'a str>>,
         }
-        let mut session = session::open(&self.port, context)?;
-        let info = session.request(&Command::Info)?;
-        let refused = session.request(&Command::Refused)?;
+        let mut session = session::open(&self.device, context)?;
+        let (info, refused) = session
+            .work(|session| Ok((session.request(&Command::Info)?, session.request(&Command::Refused)?)))?;
         // `hello` and `info` overlap; what both say is said once, in the order of the greeting.
         let hello = session.hello.to_fields();
         let mut fields: Vec<(&str, &str)> = hello.iter().collect();

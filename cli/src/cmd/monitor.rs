@@ -9,10 +9,9 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::interrupt;
-use crate::serial::connect::PortOption;
-use crate::serial::open;
+use crate::serial::connect::DeviceOption;
 use crate::serial::text::LineText;
-use crate::serial::transport::{SerialTransport, Transport};
+use crate::serial::transport::Transport;
 
 /// How long one look at the port takes; a typed line waits at most this long.
 const LOOK: Duration = Duration::from_millis(50);
@@ -30,23 +29,23 @@ Examples:
 Type `help` and Enter for the device's commands. Ctrl-C ends the monitor; the end of a pipe into it does not.")]
 pub(crate) struct Monitor {
     #[command(flatten)]
-    port: PortOption,
+    device: DeviceOption,
 }
 
 impl Monitor {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<()> {
-        let mut transport = SerialTransport::new(self.port.open(context)?);
+        let mut transport = self.device.open(context)?;
         interrupt::arm_as_the_end();
         context.note(format_args!("{}: Ctrl-C ends, `help` lists commands", transport.name()));
         let typed = typed_lines();
         let mut screen = Screen { context, line: LineText::default() };
         loop {
-            match exchange(&mut transport, &typed, &mut screen) {
+            match exchange(transport.as_mut(), &typed, &mut screen) {
                 Ok(()) => {}
                 Err(Trouble::Screen(error)) => return Err(error),
                 Err(Trouble::Port(error)) => {
                     screen.end_line()?;
-                    transport = wait_for_return(transport, &error, context);
+                    wait_for_return(transport.as_mut(), &error, context);
                 }
             }
         }
@@ -60,7 +59,7 @@ enum Trouble {
 
 /// One look at the port, then one at the keyboard.
 fn exchange(
-    transport: &mut SerialTransport,
+    transport: &mut dyn Transport,
     typed: &Receiver<String>,
     screen: &mut Screen<'_>,
 ) -> Result<(), Trouble> {
@@ -88,17 +87,15 @@ fn typed_lines() -> Receiver<String> {
     receiver
 }
 
-/// Closes the port and opens it again once it is back.
-fn wait_for_return(gone: SerialTransport, error: &io::Error, context: &Context) -> SerialTransport {
-    let path = gone.name().to_owned();
-    drop(gone);
-    context.note(format_args!("-- {path} went away ({error}); waiting for it --"));
+/// Opens the console again once it is back.
+fn wait_for_return(transport: &mut dyn Transport, error: &io::Error, context: &Context) {
+    context.note(format_args!("-- {} went away ({error}); waiting for it --", transport.name()));
     loop {
         // No effect is awaited here but a person's: plugging the board in again.
         std::thread::sleep(REOPEN_PAUSE);
-        if let Ok(port) = open::open(&path) {
-            context.note(format_args!("-- {path} is back --"));
-            return SerialTransport::new(port);
+        if transport.reopen().is_ok() {
+            context.note(format_args!("-- {} is back --", transport.name()));
+            return;
         }
     }
 }

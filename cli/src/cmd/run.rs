@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use obkmq_config::settings::Anonymous;
-use obkmq_host::{Console, OpenError, ServerError, Setup, SetupError, Stop, start};
+use obkmq_host::{Console, OpenError, Outcome, ServerError, Setup, SetupError, Stop, start};
 use serde::Serialize;
 
 use crate::context::Context;
@@ -37,35 +37,47 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<()> {
-        #[derive(Serialize)]
-        struct Listening {
-            address: Option<SocketAddr>,
-        }
         let setup = Setup { listen: self.listen, data: self.data, config: self.config };
         let stop = Stop::new();
         let asked = stop.clone();
         interrupt::arm_with(move || asked.request());
-        let log: Box<dyn std::io::Write + Send> =
-            if context.quiet { Box::new(std::io::sink()) } else { Box::new(std::io::stderr()) };
-        let mut server = start(&setup, Console::Log(log), &stop).map_err(explain)?;
-        let address = server.address();
-        if context.json {
-            context.out_json("listening", Listening { address })?;
-        } else if let Some(address) = address {
-            context.out(format_args!("obkmq {} listens on {address}", env!("CARGO_PKG_VERSION")))?;
+        // `reboot` on its console ends the node and starts it anew, as on a chip.
+        while serve(&setup, &stop, context)? == Outcome::Reboot {
+            context.note("The console asked for a restart.");
         }
-        let settings = server.node().settings();
-        if settings.anonymous() == Anonymous::Always {
-            context.note("mqtt.anonymous is `always`: whoever reaches this port may connect.");
-        } else if settings.users().is_empty() && settings.anonymous() == Anonymous::Never {
-            context.note("No user is set and mqtt.anonymous is `never`: nobody may connect; --config FILE brings users.");
-        } else if settings.users().is_empty() {
-            context.note("No user is set, so only this machine may connect; --config FILE brings users.");
-        }
-        // A PC's console has no input, so nothing can ask for a restart: whatever ends the loop ends the broker.
-        server.run(&stop).map_err(|error| explain(error.into()))?;
         Ok(())
     }
+}
+
+/// One life of the broker, from its start to what ended it.
+fn serve(setup: &Setup, stop: &Stop, context: &Context) -> anyhow::Result<Outcome> {
+    #[derive(Serialize)]
+    struct Listening {
+        address: Option<SocketAddr>,
+    }
+    let log: Box<dyn std::io::Write + Send> =
+        if context.quiet { Box::new(std::io::sink()) } else { Box::new(std::io::stderr()) };
+    let mut server = start(setup, Console::Log(log), stop).map_err(explain)?;
+    let address = server.address();
+    if context.json {
+        context.out_json("listening", Listening { address })?;
+    } else if let Some(address) = address {
+        context.out(format_args!("obkmq {} listens on {address}", env!("CARGO_PKG_VERSION")))?;
+    }
+    let settings = server.node().settings();
+    if settings.anonymous() == Anonymous::Always {
+        context.note("mqtt.anonymous is `always`: whoever reaches this port may connect.");
+    } else if settings.users().is_empty() {
+        let (who, how) = match (settings.anonymous(), &setup.data) {
+            (Anonymous::Never, _) => {
+                (" and mqtt.anonymous is `never`: nobody may connect", "--config FILE brings users")
+            }
+            (_, None) => (", so only this machine may connect", "--config FILE brings users"),
+            (_, Some(_)) => (", so only this machine may connect", "`obkmq config set-user --data` adds one"),
+        };
+        context.note(format_args!("No user is set{who}; {how}."));
+    }
+    Ok(server.run(stop).map_err(|error| explain(error.into()))?)
 }
 
 fn explain(error: SetupError) -> Failure {

@@ -1,6 +1,6 @@
 //! The profile: what the CLI remembers about the owner's board.
 //!
-//! One flat TOML file with the keys `host`, `port`, `user`, `password` and `serial`. The first of these that
+//! One flat TOML file with the keys `host`, `port`, `user`, `password`, and `serial` or `data`. The first of these that
 //! exists is read, whole; files are never mixed, so that a password cannot meet another file's host:
 //!
 //! 1. `--profile FILE` or `OBKMQ_PROFILE` (one that does not exist is as an empty one, with a warning),
@@ -38,6 +38,19 @@ pub(crate) struct Profile {
     pub(crate) password: Option<Secret>,
     /// The serial port that `--port` would name.
     pub(crate) serial: Option<String>,
+    /// The folder that `--data` would name, relative to the profile's.
+    pub(crate) data: Option<PathBuf>,
+}
+
+/// What said a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// An option of the command.
+    Flag,
+    /// An environment variable.
+    Environment(&'static str),
+    /// A profile.
+    Profile(PathBuf),
 }
 
 /// Reads the profile that wins, or an empty one when there is none.
@@ -66,7 +79,7 @@ pub(crate) fn load(context: &Context) -> anyhow::Result<Profile> {
         let next = if is_settings(&text) {
             "this looks like settings for `obkmq run --config`: give them another name, or name a profile with --profile"
         } else {
-            "correct that line; the keys are host, port, user, password and serial"
+            "correct that line; the keys are host, port, user, password, serial and data"
         };
         Failure::new(
             Exit::Usage,
@@ -80,7 +93,15 @@ pub(crate) fn load(context: &Context) -> anyhow::Result<Profile> {
     }
     let password = parsed.password.map(|text| resolve_password(&text, &path)).transpose()?;
     context.detail(format_args!("profile: {}", path.display()));
-    Ok(Profile { path: Some(path), host: parsed.host, user: parsed.user, password, serial: parsed.serial })
+    let data = parsed.data.map(|data| path.parent().unwrap_or(Path::new("")).join(data));
+    Ok(Profile {
+        path: Some(path),
+        host: parsed.host,
+        user: parsed.user,
+        password,
+        serial: parsed.serial,
+        data,
+    })
 }
 
 /// The file that is read, by the order in the module's documentation.
@@ -116,6 +137,7 @@ struct Parsed {
     user: Option<String>,
     password: Option<String>,
     serial: Option<String>,
+    data: Option<String>,
 }
 
 fn parse(text: &str) -> Result<Parsed, String> {
@@ -145,6 +167,7 @@ fn parse(text: &str) -> Result<Parsed, String> {
             "user" => parsed.user = Some(string()?),
             "password" => parsed.password = Some(string()?),
             "serial" => parsed.serial = Some(string()?),
+            "data" => parsed.data = Some(string()?),
             other => return Err(format!("line {line}: unknown key `{other}`")),
         }
     }
@@ -220,13 +243,15 @@ mod tests {
 
     #[test]
     fn all_keys_are_read() {
-        let parsed =
-            parse("host = \"a\"\nport = 1884\nuser = \"u\"\npassword = \"p\"\nserial = \"/dev/x\"\n");
+        let parsed = parse(
+            "host = \"a\"\nport = 1884\nuser = \"u\"\npassword = \"p\"\nserial = \"/dev/x\"\ndata = \"d\"\n",
+        );
         let expected = Parsed {
             host: Some(HostPort { host: "a".into(), port: 1884 }),
             user: Some("u".into()),
             password: Some("p".into()),
             serial: Some("/dev/x".into()),
+            data: Some("d".into()),
         };
         assert_eq!(parsed, Ok(expected));
     }

@@ -74,6 +74,25 @@ impl<T: Transport> Client<T> {
         self.transport.name()
     }
 
+    /// Whether a cable leads to the device.
+    pub(crate) fn is_cable(&self) -> bool {
+        self.transport.is_cable()
+    }
+
+    /// The transport's clock.
+    pub(crate) fn now(&self) -> Duration {
+        self.transport.now()
+    }
+
+    /// Opens the stream again and begins another run: whatever was open in the last one is gone.
+    pub(crate) fn begin_anew(&mut self, patience: Duration) -> Result<Hello, ClientError> {
+        self.transport.reopen().map_err(ClientError::Gone)?;
+        self.protocol = line::Client::new(nonce());
+        self.unread.clear();
+        self.heard.clear();
+        self.hello(patience)
+    }
+
     /// Opens a run, greeting until the device answers or `patience` ends: it may still be starting.
     pub(crate) fn hello(&mut self, patience: Duration) -> Result<Hello, ClientError> {
         let deadline = self.transport.now().saturating_add(patience);

@@ -1,18 +1,28 @@
-//! From the command line's `--port` to an open port: choose one, or say why none was chosen.
+//! From the command line's `--port` or `--data` to an open console: choose one, or say why none was chosen.
+
+use std::path::PathBuf;
 
 use clap::Args;
 
+use super::local;
 use super::open::{self, OpenPort};
 use super::ports::{self, Port};
+use super::transport::{SerialTransport, Transport};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::profile;
+use crate::profile::{self, Source};
+
+/// Stands for `--port`.
+pub(crate) const PORT_VARIABLE: &str = "OBKMQ_PORT";
+
+/// Stands for `--data`.
+pub(crate) const DATA_VARIABLE: &str = "OBKMQ_DATA";
 
 /// The option of every verb that talks over a cable.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct PortOption {
-    /// The serial port (default: the profile's, or the only likely one)
-    #[arg(short, long, value_name = "PATH", env = "OBKMQ_PORT", hide_env_values = true)]
+    /// The serial port (default: that of OBKMQ_PORT, the profile's, or the only likely one)
+    #[arg(short, long, value_name = "PATH")]
     #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) port: Option<String>,
 }
@@ -20,15 +30,14 @@ pub(crate) struct PortOption {
 impl PortOption {
     /// The port's path: flag, environment, profile, or the single likely one of this machine.
     pub(crate) fn choose(&self, context: &Context) -> anyhow::Result<String> {
-        if let Some(path) = &self.port {
-            return Ok(path.clone());
+        let chosen = self.port.clone().or_else(|| environment(PORT_VARIABLE));
+        if let Some(path) = chosen {
+            return Ok(path);
         }
         if let Some(path) = profile::load(context)?.serial {
             return Ok(path);
         }
-        let path = choose_among(ports::list())?;
-        context.note(format_args!("port: {path} (the only likely one; --port names another)"));
-        Ok(path)
+        only_likely(context)
     }
 
     /// [`choose`](Self::choose), then open.
@@ -41,6 +50,107 @@ impl PortOption {
         ));
         Ok(port)
     }
+}
+
+/// The option of every verb that talks to a console, wherever it is.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct DeviceOption {
+    #[command(flatten)]
+    pub(crate) port: PortOption,
+    /// Instead of a port, the data folder of an `obkmq run`, running or not (default: that of OBKMQ_DATA, or the profile's)
+    #[arg(long, value_name = "DIR", conflicts_with = "port")]
+    pub(crate) data: Option<PathBuf>,
+}
+
+/// Where a console is, and what said so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) way: Way,
+    pub(crate) source: Source,
+}
+
+/// A way to a console.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// A serial port.
+    Port(String),
+    /// A data folder of this machine.
+    Data(PathBuf),
+}
+
+impl DeviceOption {
+    /// Flag before environment before profile; `None` if none of them says anything.
+    pub(crate) fn said(&self, context: &Context) -> anyhow::Result<Option<Place>> {
+        let both = |port: Option<String>, data: Option<PathBuf>| match (port, data) {
+            (Some(port), None) => Ok(Some(Way::Port(port))),
+            (None, Some(data)) => Ok(Some(Way::Data(data))),
+            (None, None) => Ok(None),
+            (Some(_), Some(_)) => Err(()),
+        };
+        let contradiction = |what: String, next: &str| {
+            Failure::new(Exit::Usage, what, "one command talks to one device", next)
+        };
+        // clap has refused both flags already.
+        if let Ok(Some(way)) = both(self.port.port.clone(), self.data.clone()) {
+            return Ok(Some(Place { way, source: Source::Flag }));
+        }
+        let data = environment(DATA_VARIABLE).map(PathBuf::from);
+        let way = both(environment(PORT_VARIABLE), data).map_err(|()| {
+            contradiction(
+                format!("{PORT_VARIABLE} and {DATA_VARIABLE} are both set."),
+                "unset one of them, or say --port or --data",
+            )
+        })?;
+        if let Some(way) = way {
+            let variable = if matches!(way, Way::Port(_)) { PORT_VARIABLE } else { DATA_VARIABLE };
+            return Ok(Some(Place { way, source: Source::Environment(variable) }));
+        }
+        let profile = profile::load(context)?;
+        let Some(path) = profile.path else { return Ok(None) };
+        let way = both(profile.serial, profile.data).map_err(|()| {
+            contradiction(
+                format!("The profile {} names a serial port and a data folder.", path.display()),
+                "remove one of them, or say --port or --data",
+            )
+        })?;
+        Ok(way.map(|way| Place { way, source: Source::Profile(path) }))
+    }
+
+    /// What was said, or the single likely port of this machine.
+    pub(crate) fn choose(&self, context: &Context) -> anyhow::Result<Way> {
+        match self.said(context)? {
+            Some(place) => Ok(place.way),
+            None => Ok(Way::Port(only_likely(context)?)),
+        }
+    }
+
+    /// [`choose`](Self::choose), then open.
+    pub(crate) fn open(&self, context: &Context) -> anyhow::Result<Box<dyn Transport>> {
+        match self.choose(context)? {
+            Way::Port(path) => {
+                let port = PortOption { port: Some(path) }.open(context)?;
+                Ok(Box::new(SerialTransport::new(port)))
+            }
+            Way::Data(folder) => {
+                let transport = local::open(&folder)?;
+                let state =
+                    if transport.is_stopped() { "no broker runs on it" } else { "a broker runs on it" };
+                context.detail(format_args!("{}: {state}", transport.name()));
+                Ok(Box::new(transport))
+            }
+        }
+    }
+}
+
+/// A variable that is set to something.
+pub(crate) fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn only_likely(context: &Context) -> anyhow::Result<String> {
+    let path = choose_among(ports::list())?;
+    context.note(format_args!("port: {path} (the only likely one; --port names another)"));
+    Ok(path)
 }
 
 /// One usable candidate is a choice; none or several are the user's to solve.

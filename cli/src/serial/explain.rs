@@ -6,9 +6,21 @@ use super::client::ClientError;
 use crate::failure::{Exit, Failure};
 
 impl ClientError {
-    /// The error in the user's words; `port` is what they call the device.
-    pub(crate) fn into_failure(self, port: &str) -> Failure {
+    /// The error in the user's words; `port` is what they call the device, and a cable leads there or not.
+    pub(crate) fn into_failure(self, port: &str, is_cable: bool) -> Failure {
         match self {
+            Self::Gone(_) if !is_cable => Failure::new(
+                Exit::NoReply,
+                format!("The broker on {port} ended."),
+                "it was told to end, or to start anew, while this command talked to it",
+                "run the same command again",
+            ),
+            Self::Silent { .. } if !is_cable => Failure::new(
+                Exit::NoReply,
+                format!("The broker on {port} does not answer."),
+                "it is stopped (Ctrl-Z), its disk is slow, or eight other programs use its console",
+                "end them, or start the broker anew",
+            ),
             Self::Gone(error) => Failure::new(
                 Exit::NoReply,
                 format!("{port} went away."),
@@ -25,7 +37,7 @@ impl ClientError {
             Self::Version { device } => Failure::new(
                 Exit::NoReply,
                 format!("The device on {port} speaks version {device} of the line protocol."),
-                format!("this obkmq speaks version {PROTOCOL}"),
+                format!("this obkmq speaks version {PROTOCOL}, and can only flash and monitor such a device"),
                 "use the obkmq of the firmware's release, or flash the firmware of this one",
             ),
             Self::TooLong(error) => Failure::new(
@@ -86,7 +98,9 @@ fn refused(refusal: &Refusal) -> Failure {
         }
         ErrorCode::Locked => "look at `obkmq info`, then write the board anew: obkmq flash --erase",
         ErrorCode::Storage => "the old settings stay in force; look at `obkmq info`",
-        ErrorCode::UnknownCommand => "its firmware is older than this obkmq: run obkmq flash",
+        ErrorCode::UnknownCommand => {
+            "its firmware is older than this obkmq and cannot do that: run obkmq flash"
+        }
         _ => "run it again with --verbose and report the output",
     };
     let what = format!("The device refused the command ({}).", refusal.code.name());
@@ -105,7 +119,7 @@ mod tests {
     fn silence_is_explained_by_what_was_printed_before() {
         let explain = |lines: &[&str]| {
             ClientError::Silent { heard: lines.iter().map(|line| (*line).to_owned()).collect() }
-                .into_failure("p")
+                .into_failure("p", true)
         };
         assert!(explain(&["ets", "waiting for download"]).why.contains("ROM loader"));
         assert!(explain(&["invalid header: 0xffffffff"]).next.contains("obkmq flash"));
@@ -117,7 +131,7 @@ mod tests {
     #[test]
     fn a_refusal_is_exit_8_with_the_devices_words() {
         let refusal = Refusal { code: ErrorCode::BadValue, message: "mqtt.port takes 1..=65535".into() };
-        let failure = ClientError::Refused(refusal).into_failure("p");
+        let failure = ClientError::Refused(refusal).into_failure("p", true);
         assert_eq!((failure.exit, failure.why.as_str()), (Exit::Settings, "mqtt.port takes 1..=65535"));
         assert!(failure.what.contains("bad-value"));
     }

@@ -1,11 +1,12 @@
-//! Serial ports: finding, opening, and the line protocol's client.
+//! Ways to a device's console (a serial port, an `obkmq run` on this machine), and the line protocol's client.
 //!
-//! [`ports`] lists and ranks without touching any port; [`open`](open::open) opens exactly the path it is given;
+//! [`connect`] chooses one of them; [`ports`] lists and ranks without touching any port; [`open`](open::open) opens exactly the path it is given;
 //! [`transport`] is what a [`client::Client`] needs of whatever carries its bytes.
 
 pub(crate) mod client;
 pub(crate) mod connect;
 mod explain;
+pub(crate) mod local;
 pub(crate) mod lock;
 pub(crate) mod open;
 pub(crate) mod ports;

@@ -36,12 +36,17 @@ pub(crate) struct OpenPort {
 pub(crate) fn open(path: &str) -> Result<OpenPort, Failure> {
     let pseudo = lock::is_pseudo_terminal(path);
     let lock = lock::take(path).map_err(|lock::Taken| busy(path))?;
-    let builder = serialport::new(path, CONSOLE_BAUD).timeout(OPEN_TIMEOUT).preserve_dtr_on_open();
-    #[cfg(unix)]
-    let builder = builder.exclusive(!pseudo);
-    let mut native = builder.open_native().map_err(|error| explain(path, &error))?;
+    let mut native = native(path).map_err(|error| explain(path, &error))?;
     let has_modem_lines = !pseudo && native.read_clear_to_send().is_ok();
     Ok(OpenPort { native, lock, path: path.to_owned(), has_modem_lines })
+}
+
+/// The port alone, for whoever has its lock.
+pub(crate) fn native(path: &str) -> serialport::Result<NativePort> {
+    let builder = serialport::new(path, CONSOLE_BAUD).timeout(OPEN_TIMEOUT).preserve_dtr_on_open();
+    #[cfg(unix)]
+    let builder = builder.exclusive(!lock::is_pseudo_terminal(path));
+    builder.open_native()
 }
 
 fn busy(path: &str) -> Failure {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serialport::SerialPort;
 
 use super::lock::PortLock;
-use super::open::{CONSOLE_BAUD, NativePort, OpenPort};
+use super::open::{self, CONSOLE_BAUD, NativePort, OpenPort};
 
 /// A byte stream to a device.
 pub(crate) trait Transport {
@@ -27,12 +27,52 @@ pub(crate) trait Transport {
 
     /// What the user calls it, for messages.
     fn name(&self) -> &str;
+
+    /// Whether a cable leads there, or nothing but this machine.
+    fn is_cable(&self) -> bool {
+        true
+    }
+
+    /// One try to open the stream again after it has gone.
+    ///
+    /// # Errors
+    /// It is not back yet.
+    fn reopen(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<T: Transport + ?Sized> Transport for Box<T> {
+    fn read(&mut self, buffer: &mut [u8], timeout: Duration) -> io::Result<usize> {
+        (**self).read(buffer, timeout)
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        (**self).write_all(bytes)
+    }
+
+    fn now(&self) -> Duration {
+        (**self).now()
+    }
+
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn is_cable(&self) -> bool {
+        (**self).is_cable()
+    }
+
+    fn reopen(&mut self) -> io::Result<()> {
+        (**self).reopen()
+    }
 }
 
 /// A serial port.
 #[derive(Debug)]
 pub(crate) struct SerialTransport {
-    port: NativePort,
+    /// Nothing while it is being opened again.
+    port: Option<NativePort>,
     path: String,
     started: Instant,
     _lock: PortLock,
@@ -47,14 +87,19 @@ impl SerialTransport {
     pub(crate) fn from_parts(mut port: NativePort, lock: PortLock, path: String) -> Self {
         // A pseudo-terminal has no speed; a real port that refuses its console speed will show by silence.
         let _ = port.set_baud_rate(CONSOLE_BAUD);
-        Self { port, path, started: Instant::now(), _lock: lock }
+        Self { port: Some(port), path, started: Instant::now(), _lock: lock }
+    }
+
+    fn port(&mut self) -> io::Result<&mut NativePort> {
+        self.port.as_mut().ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 }
 
 impl Transport for SerialTransport {
     fn read(&mut self, buffer: &mut [u8], timeout: Duration) -> io::Result<usize> {
-        self.port.set_timeout(timeout.max(Duration::from_millis(1)))?;
-        match self.port.read(buffer) {
+        let port = self.port()?;
+        port.set_timeout(timeout.max(Duration::from_millis(1)))?;
+        match port.read(buffer) {
             // The end of the stream: the other side of a pseudo-terminal is gone, or the device was unplugged.
             Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(count) => Ok(count),
@@ -66,8 +111,9 @@ impl Transport for SerialTransport {
     }
 
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.port.set_timeout(Duration::from_secs(3))?;
-        self.port.write_all(bytes)
+        let port = self.port()?;
+        port.set_timeout(Duration::from_secs(3))?;
+        port.write_all(bytes)
     }
 
     fn now(&self) -> Duration {
@@ -76,5 +122,12 @@ impl Transport for SerialTransport {
 
     fn name(&self) -> &str {
         &self.path
+    }
+
+    fn reopen(&mut self) -> io::Result<()> {
+        // Closed first: it is opened exclusively.
+        self.port = None;
+        self.port = Some(open::native(&self.path).map_err(io::Error::from)?);
+        Ok(())
     }
 }

@@ -1,188 +1,223 @@
-//! A device on a pseudo-terminal: the device's half of the line protocol around real settings.
+//! A device on a pseudo-terminal: the firmware's own node over a flash file, behind a wire that can be bad.
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant as Clock};
 
-use obkmq_config::line::{
-    Admission, Command, ErrorCode, Fields, Hello, Incoming, LineBuffer, RawLine, Reply, Session, read_line,
-};
-use obkmq_config::settings::{Capabilities, Entry, Settings};
+use obkmq_config::line::{frame, parse_frame};
+use obkmq_host::{Flash, HostBoard, identity, regions};
+use obkmq_node::{Action, Anonymous, Instant, Node};
 
-/// What the thing behind the port is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Firmware {
-    /// Answers, and logs a line before each answer.
-    Obkmq,
-    /// Prints this for every line it gets.
-    Prints(&'static str),
-    /// Speaks a later version of the protocol.
-    Newer,
-    /// Its stored settings are damaged.
-    Locked,
+const FLASH_BYTES: u32 = 0x40_0000;
+
+/// How long the pump waits for either side.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// What happens to a request.
+pub(crate) enum Reaction {
+    /// The node gets it.
+    Pass,
+    /// Somebody taps RESET just as it comes in.
+    ResetBefore,
+    /// Somebody taps RESET once it is executed, before the answer is out.
+    ResetAfter,
 }
 
-/// The port's path; the device lives in a thread until the test program ends.
-pub(crate) fn device(firmware: Firmware) -> PathBuf {
-    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-    use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
-    let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
-    grantpt(&controller).unwrap();
-    unlockpt(&controller).unwrap();
-    let path = PathBuf::from(ptsname(&controller, Vec::new()).unwrap().into_string().unwrap());
-    // Held open, so that the line survives between two programs; raw, so that it does not echo.
-    let terminal = File::options().read(true).write(true).open(&path).unwrap();
-    let mut attributes = tcgetattr(&terminal).unwrap();
-    attributes.make_raw();
-    tcsetattr(&terminal, OptionalActions::Now, &attributes).unwrap();
-    std::thread::spawn(move || {
-        let mut line = File::from(controller);
-        let mut device = Device::new(firmware);
-        let mut buffer = [0; 256];
-        while let Ok(count) = line.read(&mut buffer) {
-            for byte in &buffer[..count] {
-                if line.write_all(&device.take(*byte)).is_err() {
-                    return;
-                }
-            }
+type Wire = Box<dyn FnMut(u8, bool) -> Vec<u8> + Send>;
+type Rewrite = Box<dyn FnMut(&str) -> Vec<String> + Send>;
+
+/// What is special about a device; [`Setup::default`] is a good one on a clean wire.
+pub(crate) struct Setup {
+    /// Prints this for every line it gets: another firmware.
+    pub(crate) prints: Option<&'static str>,
+    /// What arrives of a byte; the flag says whether it goes to the device.
+    pub(crate) wire: Wire,
+    /// Sees the body of every request.
+    pub(crate) request: Box<dyn FnMut(&str) -> Reaction + Send>,
+    /// What becomes of the body of a reply's line.
+    pub(crate) reply: Rewrite,
+    /// Typed once, before anybody else talks to it.
+    pub(crate) typed: &'static str,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            prints: None,
+            wire: Box::new(|byte, _| vec![byte]),
+            request: Box::new(|_| Reaction::Pass),
+            reply: Box::new(|body| vec![body.to_owned()]),
+            typed: "",
         }
-        drop(terminal);
-    });
-    path
+    }
 }
 
-struct Device {
-    firmware: Firmware,
-    buffer: LineBuffer,
-    session: Session,
-    settings: Settings,
-    users: Vec<(String, String)>,
-    in_transaction: bool,
+/// A device and its port; it lives in a thread until the test program ends.
+pub(crate) struct Device {
+    pub(crate) port: PathBuf,
+    flash: tempfile::TempDir,
 }
 
 impl Device {
-    fn new(firmware: Firmware) -> Self {
-        Self {
-            firmware,
-            buffer: LineBuffer::new(),
-            session: Session::new(),
-            settings: Settings::default(),
-            users: Vec::new(),
-            in_transaction: false,
-        }
+    pub(crate) fn good() -> Self {
+        Self::with(Setup::default())
     }
 
-    fn take(&mut self, byte: u8) -> Vec<u8> {
-        let firmware = self.firmware;
-        let frame = match self.buffer.push(byte) {
-            None => return Vec::new(),
-            Some(RawLine::Whole(_) | RawLine::TooLong { .. }) if matches!(firmware, Firmware::Prints(_)) => {
-                let Firmware::Prints(text) = firmware else { return Vec::new() };
-                return format!("{text}\r\n").into_bytes();
-            }
-            Some(raw) => match read_line(raw) {
-                Incoming::Request(frame) => frame,
-                Incoming::Typed(text) => return format!("ok {text}\r\n").into_bytes(),
-                Incoming::Unreadable { code, message, .. } => {
-                    return Reply::err(code, message).to_frame(0).into_bytes();
-                }
-            },
+    /// Whatever else is behind the port, printing this for every line.
+    pub(crate) fn printing(text: &'static str) -> Self {
+        Self::with(Setup { prints: Some(text), ..Setup::default() })
+    }
+
+    pub(crate) fn with(setup: Setup) -> Self {
+        let flash = tempfile::tempdir().unwrap();
+        Self::on(flash, setup)
+    }
+
+    /// A device whose newest settings, made by typing these lines, are damaged where `text` stands in its flash.
+    pub(crate) fn damaged(typed: &str, text: &[u8]) -> Self {
+        let flash = tempfile::tempdir().unwrap();
+        let mut node = boot(&chip(&flash));
+        node.console_input(typed.as_bytes());
+        while node.poll(Instant::ZERO).is_some_and(|deadline| deadline <= Instant::ZERO) {}
+        drop(node);
+        let mut cells = std::fs::read(chip(&flash)).unwrap();
+        let at = cells.windows(text.len()).rposition(|window| window == text).unwrap();
+        cells[at] ^= 1;
+        std::fs::write(chip(&flash), cells).unwrap();
+        Self::on(flash, Setup::default())
+    }
+
+    fn on(flash: tempfile::TempDir, setup: Setup) -> Self {
+        let (board, terminal, port) = pty();
+        let path = chip(&flash);
+        std::thread::spawn(move || {
+            pump(board, &path, setup);
+            drop(terminal);
+        });
+        Self { port, flash }
+    }
+
+    /// What the flash holds.
+    pub(crate) fn cells(&self) -> Vec<u8> {
+        std::fs::read(chip(&self.flash)).unwrap()
+    }
+}
+
+fn chip(flash: &tempfile::TempDir) -> PathBuf {
+    flash.path().join("chip")
+}
+
+fn boot(flash: &Path) -> Node<HostBoard> {
+    let flash = Flash::open(flash, FLASH_BYTES).unwrap();
+    let identity = identity("test", "esp32c3", Anonymous::Never);
+    Node::boot(HostBoard::new(flash), identity, regions(), Instant::ZERO)
+}
+
+/// Both ends of a pty, raw, and its path. The port's end is held open, so that the line survives between two programs.
+fn pty() -> (File, File, PathBuf) {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
+    let board = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    grantpt(&board).unwrap();
+    unlockpt(&board).unwrap();
+    let port = PathBuf::from(ptsname(&board, Vec::new()).unwrap().into_string().unwrap());
+    let noctty = i32::try_from(rustix::fs::OFlags::NOCTTY.bits()).unwrap();
+    let terminal = File::options().read(true).write(true).custom_flags(noctty).open(&port).unwrap();
+    let mut attributes = tcgetattr(&terminal).unwrap();
+    attributes.make_raw();
+    tcsetattr(&terminal, OptionalActions::Now, &attributes).unwrap();
+    let flags = rustix::fs::fcntl_getfl(&board).unwrap() | rustix::fs::OFlags::NONBLOCK;
+    rustix::fs::fcntl_setfl(&board, flags).unwrap();
+    (File::from(board), terminal, port)
+}
+
+/// Moves bytes between the line and the node, until the line is gone.
+fn pump(mut board: File, flash: &Path, mut setup: Setup) {
+    let mut node = boot(flash);
+    let mut started = Clock::now();
+    node.console_input(setup.typed.as_bytes());
+    let (mut request, mut reply) = (Vec::new(), Vec::new());
+    let mut buffer = [0; 512];
+    loop {
+        let mut to_host = Vec::new();
+        let count = match board.read(&mut buffer) {
+            Ok(count) => count,
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => 0,
+            Err(_) => return,
         };
-        let seq = frame.seq;
-        let command = Command::parse(frame.body).unwrap();
-        match self.session.admit(seq, &command) {
-            Admission::Execute | Admission::NewRun => {}
-            other => panic!("a clean line needs no repetition: {other:?}"),
-        }
-        let mut replies =
-            execute(&command, firmware, &mut self.settings, &mut self.users, &mut self.in_transaction);
-        let last = replies.pop().unwrap();
-        let mut answer = String::from("[0.001] log: a line in the middle\r\n");
-        answer.extend(replies.iter().map(|reply| reply.to_frame(seq)));
-        let changing = command.is_changing();
-        answer += &if changing { self.session.finish(seq, &last) } else { last.to_frame(seq) };
-        answer.into_bytes()
-    }
-}
-
-fn execute(
-    command: &Command<'_>,
-    firmware: Firmware,
-    settings: &mut Settings,
-    users: &mut Vec<(String, String)>,
-    in_transaction: &mut bool,
-) -> Vec<Reply> {
-    let done = || vec![Reply::ok(Fields::new().with("gen", 7))];
-    match command {
-        Command::Hello { .. } => {
-            let state = if firmware == Firmware::Locked { "locked" } else { "ok" };
-            let mut hello = Hello::new("0.1.0", "esp32c3", "test", settings, state, Capabilities::NONE);
-            if firmware == Firmware::Newer {
-                hello.protocol = 2;
+        for byte in buffer[..count].iter().flat_map(|&byte| (setup.wire)(byte, true)) {
+            request.push(byte);
+            if byte != b'\n' {
+                continue;
             }
-            vec![Reply::ok(hello.to_fields())]
+            let line = std::mem::take(&mut request);
+            if let Some(text) = setup.prints {
+                to_host.extend(format!("{text}\r\n").bytes());
+                continue;
+            }
+            let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+            let parsed = parse_frame(&text).ok();
+            match parsed.map_or(Reaction::Pass, |frame| (setup.request)(frame.body)) {
+                Reaction::Pass => node.console_input(&line),
+                reset => {
+                    if matches!(reset, Reaction::ResetAfter) {
+                        node.console_input(&line);
+                        settle(&mut node, started);
+                    }
+                    drop(node);
+                    (node, started) = (boot(flash), Clock::now());
+                    reply.clear();
+                }
+            }
         }
-        Command::Get { key } => match settings.get(key) {
-            Ok(entry) => vec![Reply::ok(fields(&entry))],
-            Err(error) => vec![Reply::from(&error)],
-        },
-        Command::List => rows(settings.entries().map(|entry| fields(&entry))),
-        Command::Set { key, value } => match settings.set(key, value) {
-            Ok(()) => done(),
-            Err(error) => vec![Reply::from(&error)],
-        },
-        Command::Unset { key } => match settings.unset(key) {
-            Ok(()) => done(),
-            Err(error) => vec![Reply::from(&error)],
-        },
-        Command::UserSet { name, .. } => {
-            users.push((name.clone().into_owned(), "everything".to_owned()));
-            done()
+        settle(&mut node, started);
+        while let Some(action) = node.next_action() {
+            if action == Action::Reboot {
+                drop(node);
+                (node, started) = (boot(flash), Clock::now());
+            }
         }
-        Command::UserRights { name, rights } => {
-            assert!(*in_transaction, "between the two the user would have all rights");
-            users
-                .iter_mut()
-                .filter(|(user, _)| user == name)
-                .for_each(|(_, held)| *held = rights.to_string());
-            done()
+        if setup.prints.is_some() {
+            let count = node.console_output().len();
+            node.console_written(count);
         }
-        Command::Begin { generation } => {
-            assert_eq!(*generation, settings.generation());
-            *in_transaction = true;
-            vec![Reply::ok(Fields::new())]
+        reply.extend_from_slice(node.console_output());
+        let count = node.console_output().len();
+        node.console_written(count);
+        while let Some(end) = reply.iter().position(|&byte| byte == b'\n') {
+            let line: Vec<u8> = reply.drain(..=end).collect();
+            let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+            match parse_frame(&text) {
+                Ok(parsed) => {
+                    for body in (setup.reply)(parsed.body) {
+                        to_host.extend(frame(parsed.seq, &body).unwrap().bytes());
+                    }
+                }
+                Err(_) => to_host.extend(line),
+            }
         }
-        Command::Commit => {
-            *in_transaction = false;
-            done()
+        let mut rest: Vec<u8> = to_host.into_iter().flat_map(|byte| (setup.wire)(byte, false)).collect();
+        while !rest.is_empty() {
+            match board.write(&rest) {
+                Ok(taken) => drop(rest.drain(..taken)),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => std::thread::sleep(PAUSE),
+                Err(_) => return,
+            }
         }
-        Command::UserDel { name } => {
-            users.retain(|(user, _)| user != name);
-            done()
+        if count == 0 {
+            std::thread::sleep(PAUSE);
         }
-        Command::UserList => {
-            assert!(!*in_transaction, "a reader inside would see what is not stored");
-            rows(users.iter().map(|(user, held)| Fields::new().with("name", user).with("rights", held)))
-        }
-        Command::Info => {
-            rows([Fields::new().with("clients", 3), Fields::new().with("uptime_s", 42)].into_iter())
-        }
-        Command::Refused => {
-            rows([Fields::new().with("address", "192.168.1.9:5").with("reason", "password")].into_iter())
-        }
-        _ => vec![Reply::err(ErrorCode::UnknownCommand, "there is no such command here")],
     }
 }
 
-fn fields(entry: &Entry) -> Fields {
-    let default = if entry.is_default { "yes" } else { "no" };
-    Fields::new().with("key", entry.key.name).with("value", &entry.value).with("default", default)
-}
-
-fn rows(rows: impl Iterator<Item = Fields>) -> Vec<Reply> {
-    let mut replies: Vec<Reply> =
-        rows.zip(1..).map(|(fields, number)| Reply::More { number, fields }).collect();
-    let lines = u32::try_from(replies.len()).unwrap();
-    replies.push(Reply::Ok { lines, fields: Fields::new() });
-    replies
+/// Lets the node work until it waits.
+fn settle(node: &mut Node<HostBoard>, started: Clock) {
+    loop {
+        let now = Instant::from_micros(u64::try_from(started.elapsed().as_micros()).unwrap());
+        if node.poll(now).is_none_or(|deadline| deadline > now) {
+            return;
+        }
+    }
 }

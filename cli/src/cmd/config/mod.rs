@@ -1,5 +1,6 @@
 //! `obkmq config`: settings and users of a device, over its serial port.
 
+mod change;
 mod set_user;
 mod settings;
 mod users;

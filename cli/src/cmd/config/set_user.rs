@@ -10,13 +10,13 @@ use clap::Args;
 use obkmq_config::line::Command;
 use serde::Serialize;
 
-use super::users;
+use super::{change, users};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::interrupt;
 use crate::profile;
 use crate::secret::Secret;
-use crate::serial::connect::PortOption;
+use crate::serial::connect::DeviceOption;
 use crate::serial::session;
 use crate::target::{self, HostPort};
 
@@ -26,23 +26,39 @@ use crate::target::{self, HostPort};
 Examples:
   obkmq config set-user house --port /dev/ttyUSB0
   obkmq config set-user guest \\
-      --rights \"read home/#\" --rights \"write guest/%c\"
+      --read 'home/#' --write 'guest/%c'
+  obkmq config set-user guest --keep-password --admin
   pass show house | obkmq config set-user house \\
       --password-stdin --save -H 192.168.1.30
 
-A right is `everything`, or `read`, `write` or `readwrite` with a topic filter in which %u stands for the user's name and %c \
-for the client identifier, or `admin`: to command the device over MQTT, which it cannot do yet. Without --rights a new user may use all topics, and \
-one that is there keeps what it has; --rights \"\" takes everything away.
+Topic filters say what the user may do; %u in them stands for the user's name and %c for the client identifier. They take the \
+place of those before. Without any, a new user may use all topics, and one that is there keeps what it has. Someone who is \
+--admin may also command the device over MQTT, once it can be commanded (not yet).
 
 The password works at once and after a reset. MQTT carries it over the network in clear until obkmq speaks TLS.")]
 pub(crate) struct SetUser {
     /// The user's name
     name: String,
     #[command(flatten)]
-    port: PortOption,
-    /// What the user may do; may be given several times
-    #[arg(long, value_name = "RIGHT")]
-    rights: Vec<String>,
+    device: DeviceOption,
+    /// Topics the user may receive; may be given several times
+    #[arg(long, value_name = "FILTER")]
+    read: Vec<String>,
+    /// Topics the user may publish to; may be given several times
+    #[arg(long, value_name = "FILTER")]
+    write: Vec<String>,
+    /// Topics for both; may be given several times
+    #[arg(long, value_name = "FILTER")]
+    readwrite: Vec<String>,
+    /// All topics
+    #[arg(long, conflicts_with_all = ["read", "write", "readwrite"])]
+    everything: bool,
+    /// Let the user command the device; without filters also all topics
+    #[arg(long)]
+    admin: bool,
+    /// Change what a user may do, not the password
+    #[arg(long, conflicts_with_all = ["password_stdin", "save", "host"])]
+    keep_password: bool,
     /// Read the password from standard input instead of asking
     #[arg(long)]
     password_stdin: bool,
@@ -61,33 +77,39 @@ impl SetUser {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<()> {
         interrupt::arm("Nothing was sent.", "run the same command again when you are ready");
         check_name(&self.name)?;
-        let rights = (!self.rights.is_empty()).then(|| self.rights.join(","));
+        let rights = self.rights();
         check_rights(rights.as_deref())?;
-        let password = if self.password_stdin {
-            target::password_from_stdin()?
-        } else {
-            ask_twice(&self.name, context)?
+        if self.keep_password && rights.is_none() {
+            return Err(Failure::new(
+                Exit::Usage,
+                "There is nothing to change.",
+                "--keep-password is given, and nothing that says what the user may do",
+                "add --read, --write, --readwrite, --everything or --admin",
+            )
+            .into());
+        }
+        let password = match (self.keep_password, self.password_stdin) {
+            (true, _) => None,
+            (false, true) => Some(target::password_from_stdin()?),
+            (false, false) => Some(ask_twice(&self.name, context)?),
         };
-        check_password(&password)?;
+        password.as_ref().map_or(Ok(()), check_password)?;
 
-        let mut session = session::open(&self.port, context)?;
-        interrupt::arm(
-            "The user may or may not have the new password.",
-            "run the same command again: doing it twice does no harm",
-        );
+        change::arm();
+        let mut session = session::open(&self.device, context)?;
         let name = || self.name.as_str().into();
-        let set_user = Command::UserSet { name: name(), password: password.expose().into() };
-        let reply = match &rights {
-            None => session.request(&set_user)?,
-            // In one transaction, so that the user never has more rights than these.
-            Some(rights) => {
-                session.request(&Command::Begin { generation: session.hello.generation })?;
-                session.request(&set_user)?;
-                session.request(&Command::UserRights { name: name(), rights: rights.into() })?;
-                session.request(&Command::Commit)?
-            }
-        };
-        if !users::names(&mut session)?.contains(&self.name) {
+        // In one transaction, so that the user never has more rights than these.
+        let commands: Vec<Command<'_>> = [
+            password
+                .as_ref()
+                .map(|password| Command::UserSet { name: name(), password: password.expose().into() }),
+            rights.as_deref().map(|rights| Command::UserRights { name: name(), rights: rights.into() }),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        let generation = change::commit(&mut session, &commands)?;
+        if !session.work(|session| Ok(users::names(session)?.contains(&self.name)))? {
             return Err(Failure::new(
                 Exit::Settings,
                 format!("The user {} is not there.", self.name),
@@ -96,12 +118,29 @@ impl SetUser {
             )
             .into());
         }
-        interrupt::arm("The user is set; nothing was saved here.", "log in, or run it again to save");
-        context.note("The password works now. It crosses the network in clear until obkmq speaks TLS.");
-
-        let saved = self.save_profile(&password, context)?;
-        let generation = reply.fields.parse("gen");
+        let mut saved = None;
+        if let Some(password) = &password {
+            interrupt::arm("The user is set; nothing was saved here.", "log in, or run it again to save");
+            context.note("The password works now. It crosses the network in clear until obkmq speaks TLS.");
+            saved = self.save_profile(password, context)?;
+        }
         Outcome { name: &self.name, generation, saved }.print(context)
+    }
+
+    /// The list that the flags make; `None` if they say nothing.
+    fn rights(&self) -> Option<String> {
+        let filters = [("read", &self.read), ("write", &self.write), ("readwrite", &self.readwrite)];
+        let mut list: Vec<String> = filters
+            .into_iter()
+            .flat_map(|(right, filters)| filters.iter().map(move |filter| format!("{right} {filter}")))
+            .collect();
+        if list.is_empty() && (self.everything || self.admin) {
+            list.push("everything".to_owned());
+        }
+        if self.admin {
+            list.push("admin".to_owned());
+        }
+        (!list.is_empty()).then(|| list.join(","))
     }
 
     /// Saves when told to or when the answer is yes; returns where.
@@ -138,7 +177,7 @@ fn check_name(name: &str) -> Result<(), Failure> {
 
 fn check_rights(rights: Option<&str>) -> Result<(), Failure> {
     rights.map_or(Ok(()), obkmq_config::settings::check_rights).map_err(|error| {
-        let next = "correct --rights; `obkmq config set-user --help` has examples";
+        let next = "correct the filters; `obkmq config set-user --help` has examples";
         Failure::new(Exit::Usage, "No user can have these rights.", error.to_string(), next)
     })
 }
@@ -205,7 +244,7 @@ fn ask_host() -> anyhow::Result<Option<HostPort>> {
 #[derive(Serialize)]
 struct Outcome<'a> {
     name: &'a str,
-    generation: Option<u32>,
+    generation: u32,
     saved: Option<PathBuf>,
 }
 

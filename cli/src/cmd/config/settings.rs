@@ -4,10 +4,9 @@ use clap::Args;
 use obkmq_config::line::{Command, Fields};
 use serde::Serialize;
 
-use super::users;
+use super::{change, users};
 use crate::context::Context;
-use crate::interrupt;
-use crate::serial::connect::PortOption;
+use crate::serial::connect::DeviceOption;
 use crate::serial::session;
 
 /// Print one setting's value
@@ -17,13 +16,14 @@ pub(crate) struct Get {
     /// The setting, as `config list` names it
     key: String,
     #[command(flatten)]
-    port: PortOption,
+    device: DeviceOption,
 }
 
 impl Get {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<()> {
-        let mut session = session::open(&self.port, context)?;
-        let reply = session.request(&Command::Get { key: self.key.as_str().into() })?;
+        let mut session = session::open(&self.device, context)?;
+        let command = Command::Get { key: self.key.as_str().into() };
+        let reply = session.work(|session| Ok(session.request(&command)?))?;
         let setting = Setting::from_fields(&reply.fields);
         if context.json { context.out_json("setting", setting) } else { context.out(setting.value) }
     }
@@ -39,13 +39,13 @@ pub(crate) struct Set {
     #[arg(allow_hyphen_values = true)]
     value: String,
     #[command(flatten)]
-    port: PortOption,
+    device: DeviceOption,
 }
 
 impl Set {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<()> {
         let command = Command::Set { key: self.key.as_str().into(), value: self.value.as_str().into() };
-        change(&self.port, &command, &self.key, context)
+        change(&self.device, &command, &self.key, context)
     }
 }
 
@@ -56,25 +56,22 @@ pub(crate) struct Unset {
     /// The setting, as `config list` names it
     key: String,
     #[command(flatten)]
-    port: PortOption,
+    device: DeviceOption,
 }
 
 impl Unset {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<()> {
-        change(&self.port, &Command::Unset { key: self.key.as_str().into() }, &self.key, context)
+        change(&self.device, &Command::Unset { key: self.key.as_str().into() }, &self.key, context)
     }
 }
 
 /// Sends a change and prints what the device then holds, not what was asked for.
-fn change(port: &PortOption, command: &Command<'_>, key: &str, context: &Context) -> anyhow::Result<()> {
-    interrupt::arm("Nothing was changed.", "run the same command again when you are ready");
-    let mut session = session::open(port, context)?;
-    interrupt::arm(
-        "The setting has its old or its new value.",
-        "run the same command again: doing it twice does no harm",
-    );
-    session.request(command)?;
-    let reply = session.request(&Command::Get { key: key.into() })?;
+fn change(device: &DeviceOption, command: &Command<'_>, key: &str, context: &Context) -> anyhow::Result<()> {
+    change::arm();
+    let mut session = session::open(device, context)?;
+    change::commit(&mut session, std::slice::from_ref(command))?;
+    let get = Command::Get { key: key.into() };
+    let reply = session.work(|session| Ok(session.request(&get)?))?;
     let setting = Setting::from_fields(&reply.fields);
     if context.json {
         context.out_json("setting", setting)
@@ -88,7 +85,7 @@ fn change(port: &PortOption, command: &Command<'_>, key: &str, context: &Context
 #[command(after_help = "Example:\n  obkmq config list --port /dev/ttyUSB0 --json")]
 pub(crate) struct List {
     #[command(flatten)]
-    port: PortOption,
+    device: DeviceOption,
 }
 
 impl List {
@@ -98,8 +95,9 @@ impl List {
             names: Vec<String>,
             rights: Vec<String>,
         }
-        let mut session = session::open(&self.port, context)?;
-        let reply = session.request(&Command::List)?;
+        let mut session = session::open(&self.device, context)?;
+        let (reply, users) =
+            session.work(|session| Ok((session.request(&Command::List)?, users::described(session)?)))?;
         let settings: Vec<Setting> = reply.rows.iter().map(Setting::from_fields).collect();
         let width = settings.iter().map(|setting| setting.key.chars().count()).max().unwrap_or(0);
         for setting in settings {
@@ -110,7 +108,6 @@ impl List {
                 context.out(format_args!("{:width$}  {}{mark}", setting.key, setting.value))?;
             }
         }
-        let users = users::described(&mut session)?;
         if context.json {
             let (names, rights) = users.into_iter().map(|user| (user.name, user.rights)).unzip();
             return context.out_json("users", Users { names, rights });

@@ -4,12 +4,11 @@ use clap::Args;
 use obkmq_config::line::Command;
 use serde::Serialize;
 
+use super::change;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::interrupt;
-use crate::serial::connect::PortOption;
+use crate::serial::connect::DeviceOption;
 use crate::serial::session::{self, Session};
-use crate::serial::transport::Transport;
 
 /// Delete a user; their connections end at once
 #[derive(Args)]
@@ -18,7 +17,7 @@ pub(crate) struct DelUser {
     /// The user's name
     name: String,
     #[command(flatten)]
-    port: PortOption,
+    device: DeviceOption,
 }
 
 impl DelUser {
@@ -28,15 +27,19 @@ impl DelUser {
             name: &'a str,
             users: Vec<String>,
         }
-        interrupt::arm("Nothing was changed.", "run the same command again when you are ready");
-        let mut session = session::open(&self.port, context)?;
-        interrupt::arm("The user may or may not be deleted.", "run the same command again");
-        let result = session.request(&Command::UserDel { name: self.name.as_str().into() });
-        let users = names(&mut session)?;
-        match result {
-            Err(_) if !users.contains(&self.name) => return Err(unknown(&self.name, &users).into()),
-            result => result?,
-        };
+        change::arm();
+        let mut session = session::open(&self.device, context)?;
+        let before = session.work(|session| Ok(names(session)?))?;
+        if !before.contains(&self.name) {
+            return Err(unknown(&self.name, &before).into());
+        }
+        let delete = Command::UserDel { name: self.name.as_str().into() };
+        match change::commit(&mut session, &[delete]) {
+            // Done before a reset, and then asked for again.
+            Err(_) if session.work(|session| Ok(!names(session)?.contains(&self.name)))? => {}
+            result => drop(result?),
+        }
+        let users = session.work(|session| Ok(names(session)?))?;
         if users.contains(&self.name) {
             return Err(Failure::new(
                 Exit::Settings,
@@ -64,7 +67,7 @@ fn unknown(name: &str, users: &[String]) -> Failure {
 }
 
 /// All users with what they may do. A device that knows no rights lets everybody do everything.
-pub(super) fn described<T: Transport>(session: &mut Session<T>) -> Result<Vec<User>, Failure> {
+pub(super) fn described(session: &mut Session) -> Result<Vec<User>, Failure> {
     let reply = session.request(&Command::UserList)?;
     let described = reply.rows.iter().filter_map(|row| {
         let rights = row.get("rights").unwrap_or("everything").to_owned();
@@ -90,6 +93,6 @@ impl std::fmt::Display for User {
 }
 
 /// The names of all users, as the device lists them.
-pub(super) fn names<T: Transport>(session: &mut Session<T>) -> Result<Vec<String>, Failure> {
+pub(super) fn names(session: &mut Session) -> Result<Vec<String>, Failure> {
     Ok(described(session)?.into_iter().map(|user| user.name).collect())
 }
