@@ -256,6 +256,13 @@ impl<V: Verifier> Broker<V> {
         self.core.restore_session(session)
     }
 
+    /// Whether a user's client has a session that outlives its link.
+    pub fn keeps_session(&self, client_id: &str, user: Option<UserId>) -> bool {
+        let sessions = &self.core.sessions;
+        let found = sessions.find(user, client_id.as_bytes());
+        found.is_some_and(|session| sessions.get(session).expiry_seconds > 0)
+    }
+
     /// The retained message of a topic.
     pub fn retained(&self, topic: &str) -> Option<Retained<'_>> {
         let core = &self.core;

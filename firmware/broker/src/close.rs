@@ -9,6 +9,7 @@ use crate::event::{Direction, DisconnectReason, Event, LogText, RefusedReason, V
 use crate::link::{Link, LinkId, State, Want, mark};
 use crate::memory::Purpose;
 use crate::message::Message;
+use crate::policy::Anonymous;
 use crate::rights::Access;
 use crate::session::{Marks, Session};
 use crate::slab::Handle;
@@ -358,17 +359,21 @@ impl Core {
     /// Closes the links of a user who is not one any more, and ends the sessions that nobody can come back to.
     pub(crate) fn revoke(&mut self, user: UserId) {
         self.disconnect_where(|session, _| session.user() == Some(user));
+        self.end_absent_sessions_of(Some(user));
+    }
+
+    fn end_absent_sessions_of(&mut self, user: Option<UserId>) {
         for index in 0..self.sessions.end() {
             let Some(session) = self.sessions.handle_at(index) else { continue };
             let entry = self.sessions.get(session);
-            if entry.user() == Some(user) && entry.link().is_none() && !entry.is.all(Marks::ENDED) {
+            if entry.user() == user && entry.link().is_none() && !entry.is.all(Marks::ENDED) {
                 self.end_session(session);
             }
         }
     }
 
-    /// Closes the anonymous links that would not be let in any more, and lets a shorter interval of the figures hold
-    /// from now on.
+    /// Closes the anonymous links that would not be let in any more, ends the sessions that nobody can come back to, and
+    /// lets a shorter interval of the figures hold from now on.
     pub(crate) fn enforce_policy(&mut self) {
         let interval_seconds = self.policy.sys_interval_seconds;
         if interval_seconds > 0 && self.links.live() > 0 {
@@ -377,6 +382,9 @@ impl Core {
         }
         let anonymous = self.policy.anonymous;
         self.disconnect_where(|session, peer| session.user().is_none() && !anonymous.allows(peer));
+        if anonymous == Anonymous::Never {
+            self.end_absent_sessions_of(None);
+        }
     }
 
     fn disconnect_where(&mut self, concerns: impl Fn(&Session, crate::policy::Peer) -> bool) {

@@ -1,5 +1,5 @@
-//! Who is let in (section 3.1.4): the checks of a CONNECT, the wait for the verifier, the take-over of a client
-//! identifier, and what the new link finds of its session.
+//! Who is let in (section 3.1.4): the checks of a CONNECT, the wait for the verifier, the take-over of a client's
+//! session, and what the new link finds of its session.
 //!
 //! While credentials are checked, the CONNECT itself waits in the link's reassembly buffer and is read again when the
 //! verdict is there: nothing is stored twice. What the client sent behind it stays with the board.
@@ -229,9 +229,6 @@ impl Core {
             Ok(()) => return,
             Err(Rejected::OutOfMemory) => (ReasonCode::ServerUnavailable, RefusedReason::OutOfMemory),
             Err(Rejected::WillNotAuthorized) => (ReasonCode::NotAuthorized, RefusedReason::WillNotAuthorized),
-            Err(Rejected::ClientIdInUse) => {
-                (ReasonCode::ClientIdentifierNotValid, RefusedReason::ClientIdOfOtherUser)
-            }
             Err(Rejected::AnswerTooLarge) => (ReasonCode::PacketTooLarge, RefusedReason::AnswerTooLarge),
         };
         if let Some(will) = self.links[link].will.take() {
@@ -249,30 +246,27 @@ impl Core {
         let assigned;
         let client_id = match connect.client_id.as_str().as_bytes() {
             [] => {
-                assigned = self.assign_client_id();
+                assigned = self.assign_client_id(user);
                 &assigned[..]
             }
             given => given,
         };
         let wishes = Wishes::of(connect);
-        let found = self.sessions.find(client_id);
+        let found = self.sessions.find(user, client_id);
         let holder = found.and_then(|session| self.sessions.get(session).link());
-        // A name on the wire is no proof: nobody is thrown out by another user who calls himself alike.
-        if holder.is_some() && found.is_some_and(|session| self.sessions.get(session).user() != user) {
-            return Err(Rejected::ClientIdInUse);
-        }
         if let Some(will) = &connect.will {
             let will = self.store_will(will, client_id, user)?;
             self.links[link].will = Some(will);
         }
-        // [MQTT-3.1.4-2]: an older link of the same client is closed. Its session may end with it.
+        // [MQTT-3.1.4-2]: an older link of the same client, which another user's never is, is closed. Its session may end
+        // with it.
         if let Some(holder) = holder {
             self.disconnect(holder, DisconnectReason::TakenOver);
         }
-        let mut stored = self.sessions.find(client_id);
+        let mut stored = self.sessions.find(user, client_id);
         if let Some(session) = stored {
-            // [MQTT-3.1.2-6]; and what was stored for one user is not given to another.
-            if connect.clean_start || self.sessions.get(session).user() != user {
+            // [MQTT-3.1.2-6]
+            if connect.clean_start {
                 self.end_session(session);
                 stored = None;
             } else {
@@ -439,7 +433,7 @@ impl Core {
     }
 
     /// A client identifier that no session has, which tells nothing about the others.
-    fn assign_client_id(&mut self) -> [u8; ASSIGNED_ID_BYTES] {
+    fn assign_client_id(&mut self, user: Option<UserId>) -> [u8; ASSIGNED_ID_BYTES] {
         loop {
             self.assigned_ids = self.assigned_ids.wrapping_add(1);
             let low = self.hasher.hash(self.assigned_ids, b"client id") & 0xFFFF_FFFF;
@@ -451,7 +445,7 @@ impl Core {
                 let nibble = (number >> (60 - 4 * index)) & 0xF;
                 *digit = b"0123456789abcdef"[nibble as usize & 0xF];
             }
-            if self.sessions.find(&id).is_none() {
+            if self.sessions.find(user, &id).is_none() {
                 return id;
             }
         }
@@ -478,7 +472,6 @@ enum Admission {
 enum Rejected {
     OutOfMemory,
     WillNotAuthorized,
-    ClientIdInUse,
     AnswerTooLarge,
 }
 

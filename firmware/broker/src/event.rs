@@ -194,7 +194,7 @@ pub enum DisconnectReason {
     /// Nothing was heard of it for one and a half times its keep-alive.
     #[error("keep-alive expired")]
     KeepAlive,
-    /// Another link brought the same client identifier.
+    /// Another link of the same user brought the same client identifier.
     #[error("taken over by another connection with the same client id")]
     TakenOver,
     /// It broke the protocol.
@@ -270,9 +270,6 @@ pub enum RefusedReason {
     /// The will's topic is not one that the user may publish to.
     #[error("not allowed to publish the will's topic")]
     WillNotAuthorized,
-    /// A client of another user is connected under this identifier.
-    #[error("client id is in use by another user")]
-    ClientIdOfOtherUser,
     /// Too many others wait for the verifier.
     #[error("too many logins at a time")]
     VerifierBusy,

@@ -32,7 +32,7 @@ pub enum Change<'a> {
     },
     /// A session that outlives its link is new or has other subscriptions.
     SessionSet {
-        /// Its client.
+        /// Its client, who is another one with each user.
         client_id: &'a str,
         /// The session as it is now.
         session: StoredSession<'a>,
@@ -41,6 +41,8 @@ pub enum Change<'a> {
     SessionCleared {
         /// Its client.
         client_id: &'a str,
+        /// Whose it was; `None` is anonymous. The user may be gone too, see [`crate::Broker::revoke`].
+        user: Option<UserId>,
     },
 }
 
@@ -162,7 +164,7 @@ impl Core {
         let entry = self.sessions.get(session);
         let client_id = core::str::from_utf8(&entry.client_id).unwrap_or_default();
         if !entry.is.all(Marks::TOLD) {
-            return Some(Change::SessionCleared { client_id });
+            return Some(Change::SessionCleared { client_id, user: entry.user() });
         }
         Some(Change::SessionSet {
             client_id,
@@ -220,10 +222,11 @@ impl Core {
         else {
             return Err(PublishError::Damaged);
         };
-        if restored.client_id.is_empty() || self.sessions.find(restored.client_id.as_bytes()).is_some() {
+        let client_id = restored.client_id.as_bytes();
+        if client_id.is_empty() || self.sessions.find(restored.user, client_id).is_some() {
             return Err(PublishError::Damaged);
         }
-        let session = self.sessions.insert(&mut self.memory, restored.client_id.as_bytes(), restored.user)?;
+        let session = self.sessions.insert(&mut self.memory, client_id, restored.user)?;
         self.journal.begun(session);
         let entry = self.sessions.get_mut(session);
         entry.expiry_seconds = expiry_seconds.min(self.policy.max_session_expiry_seconds);

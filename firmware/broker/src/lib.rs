@@ -27,6 +27,11 @@
 //! ([`Drops::queue_full`]). Where there is no memory to store a message above QoS 0 at all, its sender's link is
 //! paused, and closed after [`Limits::stall_timeout_ms`].
 //!
+//! A session belongs to a user and a client identifier. The same identifier under another user, anonymous clients being
+//! one user, is another client: neither ends the link of the other nor gets its session. [MQTT-3.1.4-3] has the
+//! identifier alone decide, which would let whoever has a login of his own, and knows what a device is called, throw it
+//! out and read what waits for it. (mosquitto offers `use_username_as_clientid` against that.)
+//!
 //! A session outlives its link for as long as its client asked for, the owner allows and there is memory: where a new
 //! client finds none, the session of the client that has been away for longest is given up.
 #![no_std]

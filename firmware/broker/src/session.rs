@@ -1,5 +1,9 @@
 //! Sessions (section 4.1): what a client has asked for and what it has not received yet. A session may outlive its
 //! link, in RAM; which of them outlive a power cut as well is told by the journal.
+//!
+//! A session belongs to a user *and* a client identifier: the same identifier of another user, anonymous clients taken
+//! as one, is another client. So nobody who only knows what a client is called can end its link, or inherit what waits
+//! for it.
 
 use alloc::boxed::Box;
 
@@ -62,6 +66,10 @@ impl Session {
         if self.is.all(Marks::OF_A_USER) { Some(UserId(self.user)) } else { None }
     }
 
+    fn hash(&self, hasher: &Hasher) -> u64 {
+        hash_of(hasher, self.user(), &self.client_id)
+    }
+
     /// The link that speaks for the client, while there is one.
     #[inline]
     pub(crate) fn link(&self) -> Option<Handle<Link>> {
@@ -84,6 +92,11 @@ impl Session {
         self.presence = now.ticks();
         self.is.set(Marks::ONLINE, false);
     }
+}
+
+/// Where a session is found.
+fn hash_of(hasher: &Hasher, user: Option<UserId>, client_id: &[u8]) -> u64 {
+    hasher.hash(user.map_or(0, |user| u32::from(user.0) + 1), client_id)
 }
 
 /// What is true of a session, in bits.
@@ -126,7 +139,7 @@ impl Marks {
     }
 }
 
-/// All sessions, found by client identifier.
+/// All sessions, found by user and client identifier.
 #[derive(Debug)]
 pub(crate) struct Sessions {
     slab: Slab<Session>,
@@ -162,16 +175,20 @@ impl Sessions {
         self.slab.handles().filter(|&session| !self.slab[session].is.all(Marks::ENDED))
     }
 
-    fn find_any(&self, client_id: &[u8]) -> Option<Handle<Session>> {
-        let hash = self.hasher.hash(0, client_id);
-        self.index.find(hash, |&session| *self.slab[session].client_id == *client_id).copied()
+    fn find_any(&self, user: Option<UserId>, client_id: &[u8]) -> Option<Handle<Session>> {
+        let is_same = |&session: &Handle<Session>| {
+            let session = &self.slab[session];
+            session.user() == user && *session.client_id == *client_id
+        };
+        self.index.find(hash_of(&self.hasher, user, client_id), is_same).copied()
     }
 
-    pub(crate) fn find(&self, client_id: &[u8]) -> Option<Handle<Session>> {
-        self.find_any(client_id).filter(|&session| !self.slab[session].is.all(Marks::ENDED))
+    /// The session of a user's client.
+    pub(crate) fn find(&self, user: Option<UserId>, client_id: &[u8]) -> Option<Handle<Session>> {
+        self.find_any(user, client_id).filter(|&session| !self.slab[session].is.all(Marks::ENDED))
     }
 
-    /// A new session for a client that has none.
+    /// A new session for a user's client that has none.
     pub(crate) fn insert(
         &mut self,
         memory: &mut Memory,
@@ -179,7 +196,7 @@ impl Sessions {
         user: Option<UserId>,
     ) -> Result<Handle<Session>, OutOfMemory> {
         let mut session = Session::new(Box::default(), user);
-        if let Some(ended) = self.find_any(client_id) {
+        if let Some(ended) = self.find_any(user, client_id) {
             // What is stored of the former session is told to be over, or is replaced.
             let place = &mut self.slab[ended];
             session.client_id = core::mem::take(&mut place.client_id);
@@ -192,11 +209,12 @@ impl Sessions {
         let purpose = Purpose::Connection;
         let Sessions { slab, index, hasher, .. } = self;
         slab.reserve(memory, 1, purpose)?;
-        memory.reserve_entry(index, |&session| hasher.hash(0, &slab[session].client_id), purpose)?;
+        let rehash = |slab: &Slab<Session>, session: Handle<Session>| slab[session].hash(hasher);
+        memory.reserve_entry(index, |&session| rehash(slab, session), purpose)?;
         session.client_id = memory.copy(client_id, purpose)?;
-        let hash = hasher.hash(0, &session.client_id);
+        let hash = session.hash(hasher);
         let session = slab.insert(memory, session, purpose)?;
-        insert_reserved(index, hash, session, |&session| hasher.hash(0, &slab[session].client_id));
+        insert_reserved(index, hash, session, |&session| rehash(slab, session));
         Ok(session)
     }
 
@@ -217,7 +235,7 @@ impl Sessions {
     pub(crate) fn forget(&mut self, memory: &mut Memory, handle: Handle<Session>) {
         let Some(session) = self.slab.remove(handle) else { return };
         self.ended -= usize::from(session.is.all(Marks::ENDED));
-        let hash = self.hasher.hash(0, &session.client_id);
+        let hash = session.hash(&self.hasher);
         if let Ok(entry) = self.index.find_entry(hash, |&known| known == handle) {
             entry.remove();
         }

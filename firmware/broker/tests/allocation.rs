@@ -394,6 +394,7 @@ fn clear(world: &mut World) {
         world.cut(end);
     }
     world.pass(60_000);
+    inside(|| world.broker.revoke(world.now, UserId(1)));
     for number in 0..CLIENTS {
         let end = world.open(Version::V3_1_1, "127.0.0.1:5000");
         world.send(end, &network::connect(&format!("client-{number}")));

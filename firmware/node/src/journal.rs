@@ -5,11 +5,13 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 use core::ops::Range;
 
 use embedded_storage::nor_flash::MultiwriteNorFlash;
 use obkmq_broker::{
-    Anonymous, Broker, Change, Instant, PublishError, RestoredSession, Retained, StoredSession, UserId,
+    Anonymous, Broker, Change, Instant, LogText, PublishError, RestoredSession, Retained, StoredSession,
+    UserId,
 };
 use obkmq_config::settings::Settings;
 use obkmq_mqtt::{TopicFilter, TopicName, matches};
@@ -58,8 +60,36 @@ pub(crate) enum Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what} could not be stored: {error}")]
 pub(crate) struct NotStored {
-    what: &'static str,
+    what: What,
     pub(crate) error: StorageError,
+}
+
+/// What is being stored, for the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    /// Its topic.
+    Message(LogText),
+    /// Its topic.
+    EndOfMessage(LogText),
+    /// Its client.
+    Session(LogText),
+    /// Its client.
+    EndOfSession(LogText),
+    Removal,
+    List,
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            What::Message(topic) => write!(formatter, "the retained message of \"{topic}\""),
+            What::EndOfMessage(topic) => write!(formatter, "the end of the retained message of \"{topic}\""),
+            What::Session(client) => write!(formatter, "the session of \"{client}\""),
+            What::EndOfSession(client) => write!(formatter, "the end of the session of \"{client}\""),
+            What::Removal => formatter.write_str("the removal of what is not wanted any more"),
+            What::List => formatter.write_str("the list of what is stored"),
+        }
+    }
 }
 
 /// What a restart has brought back.
@@ -170,8 +200,15 @@ impl Journal {
         Ok(())
     }
 
-    /// Follows settings that name other messages: those that they name now are stored, and those that they do not name
-    /// any more are removed one after the other.
+    /// Some users are not the ones any more that they were: what is stored of their sessions is removed before anything
+    /// else is written, whether or not their names are known again.
+    pub(crate) fn forget_users(&mut self) {
+        self.pending = true;
+        self.unwanted.is_incomplete = true;
+    }
+
+    /// Looks for what is stored and should not be, and removes it one after the other: messages that the settings do not
+    /// name any more, sessions that are over. Messages that the settings name now are stored.
     pub(crate) fn sweep<F: MultiwriteNorFlash>(
         &mut self,
         broker: &mut Broker<Accounts>,
@@ -181,15 +218,22 @@ impl Journal {
         self.pending = true;
         broker.tell_retained_again(|topic| is_kept(settings, topic));
         let unwanted = &mut self.unwanted;
-        unwanted.is_cut_short = false;
-        self.store.load(flash, |key, item| {
-            if let Item::Message { topic, .. } = item
-                && !(is_kept(settings, topic) && broker.retained(topic).is_some())
-            {
+        unwanted.is_incomplete = false;
+        let loaded = self.store.load(flash, |key, item| {
+            let is_wanted = match item {
+                Item::Message { topic, .. } => is_kept(settings, topic) && broker.retained(topic).is_some(),
+                Item::Session { client_id, user: None, .. } => broker.keeps_session(client_id, None),
+                Item::Session { client_id, user: Some(name), .. } => {
+                    let user = broker.verifier().id(name);
+                    user.is_some() && broker.keeps_session(client_id, user)
+                }
+            };
+            if !is_wanted {
                 unwanted.note(*key);
             }
-        })?;
-        Ok(())
+        });
+        unwanted.is_incomplete |= loaded.is_err();
+        loaded.map(|_| ())
     }
 
     /// The broker has something to tell.
@@ -227,13 +271,11 @@ impl Journal {
             broker.tell_sessions_again();
         }
         if let Some(key) = self.unwanted.take() {
-            return self.clear(flash, key, "the removal of what is not wanted any more");
+            return self.clear(flash, key, What::Removal);
         }
-        if self.unwanted.is_cut_short {
+        if self.unwanted.is_incomplete {
             let result = self.sweep(broker, flash, settings);
-            return Step::Attempted(
-                result.map_err(|error| NotStored { what: "the list of messages", error }),
-            );
+            return Step::Attempted(result.map_err(|error| NotStored { what: What::List, error }));
         }
         for _ in 0..CHANGES_PER_TURN {
             let Some(change) = broker.next_change() else {
@@ -245,45 +287,57 @@ impl Journal {
                     if !is_kept(settings, topic) => {}
                 Change::RetainedSet { topic, retained } => {
                     let item = Item::Message { topic, retained }.encode();
-                    return self.set(flash, message_key(topic), item, "a retained message");
+                    return self.set(flash, message_key(topic), item, What::Message(LogText::new(topic)));
                 }
                 Change::RetainedCleared { topic } => {
-                    return self.clear(flash, message_key(topic), "the end of a retained message");
+                    return self.clear(flash, message_key(topic), What::EndOfMessage(LogText::new(topic)));
                 }
                 Change::SessionSet { client_id, session } => {
-                    let key = session_key(client_id);
-                    return match copy_session(client_id, &session) {
-                        Ok((client_id, state)) => {
-                            let owner = session.user;
-                            self.set_session(broker, flash, key, &client_id, owner, &state)
-                        }
-                        Err(error) => self.set(flash, key, Err(error), SESSION),
-                    };
+                    // In copies: the broker is asked for the name of the user next.
+                    let (owner, state) = (session.user, encoded(&session));
+                    let client_id = copied(client_id);
+                    if let Some(step) = self.store_session(broker, flash, client_id, owner, Some(state)) {
+                        return step;
+                    }
                 }
-                Change::SessionCleared { client_id } => {
-                    return self.clear(flash, session_key(client_id), "the end of a session");
+                Change::SessionCleared { client_id, user } => {
+                    let client_id = copied(client_id);
+                    if let Some(step) = self.store_session(broker, flash, client_id, user, None) {
+                        return step;
+                    }
                 }
             }
         }
         Step::Skipped
     }
 
-    fn set_session<F: MultiwriteNorFlash>(
+    /// Stores a session, or its end. Nothing is done for users that are gone: see [`Journal::forget_users`].
+    fn store_session<F: MultiwriteNorFlash>(
         &mut self,
         broker: &Broker<Accounts>,
         flash: &mut F,
-        key: Key,
-        client_id: &str,
+        client_id: Result<String, StorageError>,
         user: Option<UserId>,
-        state: &[u8],
-    ) -> Step {
-        let user = match user.map(|user| broker.verifier().name(user)) {
-            None => None,
-            Some(Some(name)) => Some(name),
-            // Whoever gets the name next is somebody else.
-            Some(None) => return self.clear(flash, key, "the end of a session"),
+        state: Option<Result<Vec<u8>, StorageError>>,
+    ) -> Option<Step> {
+        let client_id = match client_id {
+            Ok(client_id) => client_id,
+            Err(error) => {
+                self.retry = Retry::Soon;
+                let what = What::Session(LogText::new(""));
+                return Some(Step::Attempted(Err(NotStored { what, error })));
+            }
         };
-        self.set(flash, key, Item::Session { client_id, user, state }.encode(), SESSION)
+        let user = match user {
+            Some(user) => Some(broker.verifier().name(user)?),
+            None => None,
+        };
+        let key = session_key(&client_id, user);
+        let name = LogText::new(&client_id);
+        let Some(state) = state else { return Some(self.clear(flash, key, What::EndOfSession(name))) };
+        let item =
+            state.and_then(|state| Item::Session { client_id: &client_id, user, state: &state }.encode());
+        Some(self.set(flash, key, item, What::Session(name)))
     }
 
     fn set<F: MultiwriteNorFlash>(
@@ -291,7 +345,7 @@ impl Journal {
         flash: &mut F,
         key: Key,
         item: Result<Vec<u8>, StorageError>,
-        what: &'static str,
+        what: What,
     ) -> Step {
         self.unwanted.forget(&key);
         let result = item.and_then(|item| self.store.set(flash, &key, &item));
@@ -311,7 +365,7 @@ impl Journal {
         Step::Attempted(Err(NotStored { what, error }))
     }
 
-    fn clear<F: MultiwriteNorFlash>(&mut self, flash: &mut F, key: Key, what: &'static str) -> Step {
+    fn clear<F: MultiwriteNorFlash>(&mut self, flash: &mut F, key: Key, what: What) -> Step {
         match self.store.clear(flash, &key) {
             Ok(()) => {
                 if self.retry == Retry::WhenThereIsRoom {
@@ -327,15 +381,13 @@ impl Journal {
     }
 }
 
-const SESSION: &str = "a session";
-
 /// Stored items that are to be removed. Left alone, they would come back at the next boot, or when the settings name
 /// them again, with what was true long ago.
 #[derive(Default)]
 struct Unwanted {
     keys: Vec<Key>,
-    /// There were more of them than were noted.
-    is_cut_short: bool,
+    /// There may be more of them than are noted.
+    is_incomplete: bool,
 }
 
 impl Unwanted {
@@ -346,7 +398,7 @@ impl Unwanted {
         if self.keys.len() < UNWANTED_ITEMS_KEPT && self.keys.try_reserve(1).is_ok() {
             self.keys.push(key);
         } else {
-            self.is_cut_short = true;
+            self.is_incomplete = true;
         }
     }
 
@@ -363,14 +415,18 @@ impl Unwanted {
     }
 }
 
-/// What is stored of a session, in copies: the broker is asked for the name of its user next.
-fn copy_session(client_id: &str, session: &StoredSession<'_>) -> Result<(String, Vec<u8>), StorageError> {
+/// What is stored of a session besides its client.
+fn encoded(session: &StoredSession<'_>) -> Result<Vec<u8>, StorageError> {
     let mut state = Bounded::default();
     session.encode(&mut state);
+    state.finish()
+}
+
+fn copied(text: &str) -> Result<String, StorageError> {
     let mut copy = String::new();
-    copy.try_reserve_exact(client_id.len()).map_err(|_| StorageError::Memory)?;
-    copy.push_str(client_id);
-    Ok((copy, state.finish()?))
+    copy.try_reserve_exact(text.len()).map_err(|_| StorageError::Memory)?;
+    copy.push_str(text);
+    Ok(copy)
 }
 
 /// Whether the settings want this topic's message to survive a power cut.

@@ -161,7 +161,7 @@ impl<B: Board> Node<B> {
         }
         if !revoked.is_empty() {
             // Their sessions must not be somebody else's after a restart.
-            self.broker.tell_sessions_again();
+            self.journal.forget_users();
         }
         self.broker.set_policy(self.policy(&settings));
         if !self.settings.retain_persist().eq(settings.retain_persist())

@@ -159,9 +159,6 @@ fn next_step(reason: RefusedReason) -> &'static str {
         RefusedReason::WillNotAuthorized => {
             "give it the right to write the topic of its will, or correct that topic"
         }
-        RefusedReason::ClientIdOfOtherUser => {
-            "give each client an id of its own, or let both use the same user"
-        }
         RefusedReason::VerifierBusy => "it will be let in when it tries again",
         RefusedReason::AnswerTooLarge => "let the client take packets of at least 100 bytes",
     }

@@ -318,6 +318,10 @@ impl Life {
         // Those with an assigned identifier are known from here only.
         self.broker.tell_sessions_again();
         self.drain();
+        for user in [UserId(0), UserId(1)] {
+            self.broker.revoke(self.now, user);
+        }
+        self.drain();
         for client_id in std::mem::take(&mut self.client_ids) {
             self.visit(&client_id);
         }

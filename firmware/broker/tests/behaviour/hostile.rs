@@ -31,7 +31,10 @@ fn a_session_that_comes_and_goes_while_its_end_is_being_told_is_no_harm() {
     let client = network.connect("c");
     network.cut(client);
     // One change at a time, as a board fetches them.
-    assert!(matches!(network.broker.next_change(), Some(Change::SessionCleared { client_id: "c" })));
+    assert!(matches!(
+        network.broker.next_change(),
+        Some(Change::SessionCleared { client_id: "c", user: None })
+    ));
     let client = network.connect("c");
     network.cut(client);
     assert!(network.broker.next_change().is_none());

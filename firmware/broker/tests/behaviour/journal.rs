@@ -17,7 +17,7 @@ fn changes(network: &mut Network) -> Vec<String> {
                 session.encode(&mut state);
                 format!("session {client_id} {}", state.0.len())
             }
-            Change::SessionCleared { client_id } => format!("session {client_id} cleared"),
+            Change::SessionCleared { client_id, .. } => format!("session {client_id} cleared"),
         });
     }
     changes.sort();

@@ -22,7 +22,7 @@ fn next(network: &mut Network) -> Option<(String, Vec<u8>)> {
             session.encode(&mut state);
             Some((format!("{client_id} set"), state.0))
         }
-        Change::SessionCleared { client_id } => Some((format!("{client_id} cleared"), Vec::new())),
+        Change::SessionCleared { client_id, .. } => Some((format!("{client_id} cleared"), Vec::new())),
         other => panic!("{other:?}"),
     }
 }

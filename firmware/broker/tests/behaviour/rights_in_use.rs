@@ -172,21 +172,63 @@ fn a_topic_under_an_alias_is_judged_like_any_other() {
 }
 
 #[test]
-fn another_user_does_not_inherit_a_session() {
+fn one_identifier_of_two_users_is_two_clients() {
     let all = [(true, true, "#")];
     let mut network = network(&all, &all);
     let ann = logged_in(&mut network, "c", "ann");
     network.subscribed(ann, "a", QoS::AtLeastOnce);
-    // Not while she is there,
+    // Neither is thrown out, and anonymous clients are a user too.
     let bob = log_in(&mut network, "c", "bob");
-    assert_eq!(network.take(bob), "CONNACK 0x85");
-    assert!(network.is_alive(ann));
-    // and not what waits for her.
+    assert!(!network.take(bob).contains("present"));
+    let nobody = network.connect("c");
+    for client in [ann, bob, nobody] {
+        assert!(network.is_alive(client));
+    }
+    assert_eq!(network.broker.statistics().sessions, 3);
+    // The same user takes over.
+    let again = logged_in(&mut network, "c", "ann");
+    assert!(network.client(ann).closed && network.is_alive(again) && network.is_alive(bob));
+}
+
+#[test]
+fn nobody_gets_or_ends_what_waits_for_an_absent_client_of_another_user() {
+    let all = [(true, true, "#")];
+    let mut network = network(&all, &all);
+    let ann = logged_in(&mut network, "c", "ann");
+    network.subscribed(ann, "a", QoS::AtLeastOnce);
     network.cut(ann);
     network.broker.publish(network.now, "a", b"x", QoS::AtLeastOnce, false).unwrap();
-    let bob = log_in(&mut network, "c", "bob");
-    let said = network.take(bob);
-    assert!(said.starts_with("CONNACK 0x00") && !said.contains("present") && !said.contains("a=x"), "{said}");
+    for clean in [false, true] {
+        let bob = network.open(LOOPBACK);
+        let Packet::Connect(fields) = login("c", "bob", "b") else { unreachable!() };
+        network.send(bob, &Packet::Connect(Connect { clean_start: clean, ..fields }));
+        assert_eq!(network.read(bob), ["CONNACK 0"]);
+        let nobody = network.open(LOOPBACK);
+        network.send(nobody, &Packet::Connect(Connect { clean_start: clean, ..connect_fields("c") }));
+        assert_eq!(network.read(nobody), ["CONNACK 0"]);
+        network.cut(nobody);
+        network.cut(bob);
+    }
+    let ann = log_in(&mut network, "c", "ann");
+    let said = network.take(ann);
+    assert!(said.contains("present") && said.ends_with("; a=x q1 id1"), "{said}");
+}
+
+#[test]
+fn sessions_that_nobody_can_come_back_to_end() {
+    let all = [(true, true, "#")];
+    let mut network = network(&all, &all);
+    let ann = logged_in(&mut network, "c", "ann");
+    network.cut(ann);
+    let (nobody, _) = network.connect_persistent("c");
+    network.connect_persistent("d");
+    network.cut(nobody);
+    let mut closed = policy();
+    closed.anonymous = obkmq_broker::Anonymous::Never;
+    network.broker.set_policy(closed);
+    assert_eq!(network.broker.statistics().sessions, 1);
+    network.broker.revoke(network.now, UserId(1));
+    assert_eq!(network.broker.statistics().sessions, 0);
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn told(network: &mut Network) -> Vec<(String, Option<Vec<u8>>)> {
                 session.encode(&mut state);
                 told.push((client_id.to_owned(), Some(state.0)));
             }
-            Change::SessionCleared { client_id } => told.push((client_id.to_owned(), None)),
+            Change::SessionCleared { client_id, .. } => told.push((client_id.to_owned(), None)),
             Change::RetainedSet { .. } | Change::RetainedCleared { .. } => panic!("nothing was retained"),
         }
     }
@@ -125,6 +125,12 @@ fn a_restored_session_belongs_to_its_user() {
     after.broker.restore_session(&restored).unwrap();
     let (_, present) = after.connect_persistent("c");
     assert!(!present);
+    // Both stand in the journal, each for itself.
+    assert_eq!(told(&mut after).len(), 1);
+    after.broker.revoke(after.now, UserId(3));
+    let change = after.broker.next_change();
+    assert!(matches!(change, Some(Change::SessionCleared { client_id: "c", user: Some(UserId(3)) })));
+    assert!(after.broker.keeps_session("c", None) && !after.broker.keeps_session("c", Some(UserId(3))));
 }
 
 #[test]

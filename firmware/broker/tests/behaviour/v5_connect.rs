@@ -265,23 +265,6 @@ fn a_malformed_packet_is_told_so_and_nobody_else_is_harmed() {
 }
 
 #[test]
-fn nobody_is_thrown_out_by_another_user_of_the_same_client_id() {
-    let mut network = Network::new();
-    network.broker.verifier_mut().known = vec![("ann", b"a", 1), ("bob", b"b", 2)];
-    let ann = network.open(LOOPBACK);
-    network.send(ann, &login("c", "ann", "a"));
-    assert_eq!(network.take(ann), "CONNACK 0");
-    let bob = network.open(LOOPBACK);
-    network.send(bob, &login("c", "bob", "b"));
-    assert_eq!(network.take(bob), "CONNACK 2");
-    assert!(network.is_alive(ann));
-    let again = network.open(LOOPBACK);
-    network.send(again, &login("c", "ann", "a"));
-    assert_eq!(network.take(again), "CONNACK 0");
-    assert!(network.client(ann).closed);
-}
-
-#[test]
 fn mqtt_3_3_4_7_of_5_0_no_more_than_the_clients_receive_maximum_is_under_way() {
     let receive = Property::ReceiveMaximum(NonZeroU16::new(2).unwrap());
     let mut network = Network::new();

@@ -92,9 +92,13 @@ pub(crate) fn message_key(topic: &str) -> Key {
     key_of(Sha256::new().chain_update(topic))
 }
 
-/// Where the session of a client is found.
-pub(crate) fn session_key(client_id: &str) -> Key {
-    key_of(Sha256::new().chain_update(SESSION_TAG).chain_update(client_id))
+/// Where the session of a user's client is found. No client identifier has a NUL either \[MQTT-1.5.3-2\].
+pub(crate) fn session_key(client_id: &str, user: Option<&str>) -> Key {
+    let hash = Sha256::new().chain_update(SESSION_TAG).chain_update(client_id);
+    key_of(match user {
+        Some(user) => hash.chain_update(b"\0").chain_update(user),
+        None => hash,
+    })
 }
 
 fn key_of(hash: Sha256) -> Key {
@@ -177,7 +181,10 @@ mod tests {
             assert_eq!(Item::decode(bytes), Some(item));
         }
         assert_eq!(message_key("a/b")[..4], [0xc1, 0x4c, 0xdd, 0xc0]);
-        assert_eq!(session_key("c")[..4], [0xd6, 0xc1, 0xe4, 0x4d]);
+        assert_eq!(session_key("c", None)[..4], [0xd6, 0xc1, 0xe4, 0x4d]);
+        // Not to be moved apart by a name that ends where another begins.
+        assert_ne!(session_key("c", Some("d")), session_key("cd", Some("")));
+        assert_ne!(session_key("c", Some("")), session_key("c", None));
     }
 
     #[test]

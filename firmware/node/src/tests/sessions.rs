@@ -87,6 +87,54 @@ fn the_session_of_a_user_is_found_by_name_and_gone_with_the_user() {
 }
 
 #[test]
+fn one_identifier_of_two_users_is_two_sessions_in_flash() {
+    let mut world = open_house();
+    for (user, filter) in [(None, "nobody"), (Some(("ann", "ann")), "ann"), (Some(("bob", "bob")), "bob")] {
+        if let Some((name, password)) = user {
+            world.typed(&format!("user set {name} {password}"));
+        }
+        let (link, _) = come_back(&mut world, "device", user);
+        subscribe(&mut world, link, filter);
+    }
+    wait(&mut world);
+    // A new password is a new user as far as sessions are concerned, and ends hers only.
+    world.typed("user set ann other");
+    wait(&mut world);
+    let mut world = world.restart();
+    assert_eq!(world.node.broker.statistics().sessions, 2);
+    assert!(!come_back(&mut world, "device", Some(("ann", "other"))).1);
+    let (nobody, present) = come_back(&mut world, "device", None);
+    let (bob, also) = come_back(&mut world, "device", Some(("bob", "bob")));
+    assert!(present && also);
+    let (other, _) = come_back(&mut world, "other", None);
+    for topic in ["nobody", "ann", "bob"] {
+        world.receive(other, &publish(topic));
+    }
+    assert_eq!(world.sent(nobody), publish("nobody"));
+    assert_eq!(world.sent(bob), publish("bob"));
+}
+
+#[test]
+fn sessions_of_a_user_who_went_are_removed_however_many_they_are() {
+    let mut world = open_house();
+    world.typed("user set ann ann");
+    let count = crate::limits::UNWANTED_ITEMS_KEPT + 5;
+    for number in 0..count {
+        let (link, _) = come_back(&mut world, &format!("device-{number}"), Some(("ann", "ann")));
+        world.node.closed(world.now, link);
+    }
+    for _ in 0..count + 5 {
+        world.wait_ms(INTERVAL_MS);
+    }
+    world.typed("user del ann");
+    world.typed("user set ann ann");
+    for _ in 0..count + 10 {
+        world.wait_ms(INTERVAL_MS);
+    }
+    assert_eq!(world.restart().node.broker.statistics().sessions, 0);
+}
+
+#[test]
 fn a_session_whose_user_went_while_the_power_was_going_is_forgotten() {
     let mut world = open_house();
     world.typed("user set ann ann");
@@ -159,7 +207,10 @@ fn a_session_that_flash_did_not_take_or_let_go_is_tried_again() {
     world.connect_cleanly("old");
     world.wait_ms(FAILED_PAUSE_MS);
     let log = world.console_text();
-    assert!(log.contains("error: a session could not be stored: the flash driver failed"), "{log}");
+    assert!(
+        log.contains("error: the session of \"new\" could not be stored: the flash driver failed"),
+        "{log}"
+    );
     world.node.board.flash.operations_left = None;
     world.wait_ms(FAILED_PAUSE_MS);
     wait(&mut world);
@@ -179,7 +230,10 @@ fn a_session_too_large_for_flash_does_not_leave_an_older_one_behind() {
     }
     wait(&mut world);
     let log = world.console_text();
-    assert!(log.contains("error: a session could not be stored: the item is larger"), "{log}");
+    assert!(
+        log.contains("error: the session of \"device\" could not be stored: the item is larger"),
+        "{log}"
+    );
     assert!(!come_back(&mut world.restart(), "device", None).1);
 }
 
@@ -253,7 +307,7 @@ fn damaged_sessions_are_said_and_harm_nothing_else() {
     let item = crate::storage::Item::Session { client_id: "strange", user: None, state: b"?" };
     let regions = SETTINGS_BYTES..FLASH_BYTES;
     let store = crate::storage::KeptStore::new(regions);
-    let key = crate::storage::session_key("strange");
+    let key = crate::storage::session_key("strange", None);
     store.set(&mut world.node.board.flash, &key, &item.encode().unwrap()).unwrap();
     let mut world = world.restart();
     let log = world.console_text();
