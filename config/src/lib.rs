@@ -2,6 +2,7 @@
 //!
 //! * [`settings`]: one declarative table of keys; validation, the flash form and the help texts come from it.
 //! * [`password`]: salted password hashes and their computation in slices.
+//! * [`improv`]: Wi-Fi settings from a browser, on the same wire.
 //! * [`mod@line`]: the serial line protocol, both ends of it. `PROTOCOL.md` beside this crate is its reference page.
 //! * `toml` (feature `toml`): settings as a file under version control.
 //!
@@ -14,6 +15,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod improv;
 pub mod limits;
 pub mod line;
 pub mod password;

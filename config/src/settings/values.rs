@@ -120,6 +120,12 @@ impl Settings {
         self.integer(&table::RETAIN_MAX_MESSAGES)
     }
 
+    /// The port of the panel, where there is to be one: `panel.enabled` and `panel.port`.
+    #[must_use]
+    pub fn panel_port(&self) -> Option<u16> {
+        self.switch(&table::PANEL_ENABLED).then(|| self.short(&table::PANEL_PORT))
+    }
+
     /// `log.level`
     #[must_use]
     pub fn log_level(&self) -> LogLevel {

@@ -164,6 +164,20 @@ impl<B: Board> Node<B> {
         }
     }
 
+    /// A change that is a transaction of its own, whatever the console has open.
+    pub(crate) fn commit_apart(
+        &mut self,
+        change: impl FnOnce(&mut Draft) -> Result<(), SettingError>,
+    ) -> Result<(), String> {
+        if self.locked {
+            return Err(LOCKED.to_string());
+        }
+        let draft = Draft::begin(&self.settings, self.settings.generation());
+        let mut draft = draft.map_err(|stale| stale.to_string())?;
+        change(&mut draft).map_err(|error| error.to_string())?;
+        self.commit(draft).end.map(|_| ()).map_err(|(_, message)| message)
+    }
+
     /// Stores and applies a transaction. Nothing is applied that could not be stored.
     fn commit(&mut self, draft: Draft) -> Answer {
         // Another console may have committed since this draft was begun.

@@ -7,6 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use obkmq_broker::Instant;
+use obkmq_config::improv::Heard;
 use obkmq_config::limits::PASSWORD_ITERATIONS_DEFAULT;
 use obkmq_config::line::{
     Admission, Command, ErrorCode, Fields, Incoming, LineBuffer, RawLine, Reply, Session, read_line,
@@ -15,6 +16,7 @@ use obkmq_config::password::{Check, Derivation, PasswordHash, SALT_BYTES};
 use obkmq_config::settings::Draft;
 
 use crate::board::Board;
+use crate::improv::Improv;
 use crate::limits::{CONSOLE_INPUT_BYTES, HASH_ITERATIONS_PER_TURN};
 use crate::node::Node;
 use crate::output::Output;
@@ -73,6 +75,7 @@ pub(crate) struct Console {
     lines: LineBuffer,
     session: Session,
     hashing: Option<Hashing>,
+    pub(crate) improv: Improv,
     /// The open transaction.
     pub(crate) draft: Option<Draft>,
     pub(crate) output: Output,
@@ -110,7 +113,7 @@ impl Console {
 
     /// Whether nobody has said anything.
     fn is_idle(&self) -> bool {
-        self.hashing.is_none() && self.input.is_empty()
+        self.hashing.is_none() && self.input.is_empty() && !self.improv.is_waiting()
     }
 
     /// Whether there is something to do at once.
@@ -200,18 +203,37 @@ impl<B: Board> Node<B> {
             let answer = self.change(|draft| draft.set_user(&name, hash));
             self.console.answer(asker, answer);
         }
+        let improv_due = self.poll_improv();
         // Taken out, because commands borrow from the line while they change the node.
         let mut lines = core::mem::take(&mut self.console.lines);
+        let mut scanner = self.console.improv.take_scanner(self.now);
         while self.console.is_free()
             && let Some(byte) = self.console.next_byte()
         {
-            if let Some(line) = lines.push(byte) {
+            let (before, last) = match scanner.push(byte) {
+                Heard::Nothing => continue,
+                Heard::Line(bytes) => bytes.split_at(bytes.len().saturating_sub(1)),
+                Heard::Packet { kind, data } => {
+                    self.improv_packet(kind, data);
+                    break;
+                }
+                Heard::Damaged => {
+                    self.improv_damaged();
+                    break;
+                }
+            };
+            for byte in before {
+                // These are the first letters of a packet, so none of them ends a line.
+                let _ = lines.push(*byte);
+            }
+            if let Some(line) = last.first().and_then(|byte| lines.push(*byte)) {
                 self.console_line(line);
                 break;
             }
         }
+        self.console.improv.put_scanner(scanner);
         self.console.lines = lines;
-        self.console.is_busy().then_some(self.now)
+        if self.console.is_busy() { Some(self.now) } else { improv_due }
     }
 
     fn console_line(&mut self, line: RawLine<'_>) {

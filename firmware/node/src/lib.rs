@@ -19,6 +19,7 @@ mod attached;
 mod board;
 mod commands;
 mod console;
+mod improv;
 mod journal;
 mod limits;
 mod node;

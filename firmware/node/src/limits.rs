@@ -46,6 +46,13 @@ pub(crate) const CONSOLE_OUTPUT_BYTES: usize = CONSOLE_LOG_BYTES + 12 * 1024;
 /// What does not fit is lost; its line is then refused, and a program sends it again.
 pub(crate) const CONSOLE_INPUT_BYTES: usize = 1024;
 
+/// How long the rest of a packet of a browser may take, in milliseconds. What comes later is a new line.
+pub(crate) const PACKET_PAUSE_MS: u64 = 500;
+
+/// How long a browser waits for its network to be joined, in milliseconds: less than the 30 s after which it gives up
+/// by itself, and enough for a slow router.
+pub(crate) const BROWSER_JOIN_MS: u64 = 25_000;
+
 /// Networks that `wifi scan` shows.
 pub(crate) const SCAN_NETWORKS_SHOWN: usize = 32;
 

@@ -41,6 +41,14 @@ impl Output {
         let _ = self.line(format_args!("{line}"), CONSOLE_OUTPUT_BYTES);
     }
 
+    /// Adds a packet, which nothing stands inside of. One that finds no room is lost, as a reply is.
+    pub(crate) fn packet(&mut self, packet: &[u8]) {
+        let room = CONSOLE_OUTPUT_BYTES.saturating_sub(self.pending().len());
+        if packet.len() <= room && self.bytes.try_reserve(packet.len()).is_ok() {
+            self.bytes.extend_from_slice(packet);
+        }
+    }
+
     /// Adds a log line, or counts it as lost when the console cannot keep up.
     pub(crate) fn log(&mut self, line: fmt::Arguments<'_>) {
         if self.lost_log_lines > 0 {

@@ -58,6 +58,16 @@ impl<B: Board> Node<B> {
         self.wifi.logged = WifiLink::Off;
     }
 
+    /// How the radio stands; [`WifiLink::Off`] where there is none.
+    pub(crate) fn wifi_link(&mut self) -> WifiLink {
+        self.board.radio().map_or(WifiLink::Off, |radio| radio.link())
+    }
+
+    /// Whether the radio was last told to join this network.
+    pub(crate) fn is_wanted(&self, network: Credentials<'_>) -> bool {
+        self.wifi.wanted.as_ref().map(Wanted::credentials) == Some(network)
+    }
+
     /// Lets the radio work, and logs what has become of it. Who waits for it is to be asked at once when something has.
     pub(crate) fn poll_wifi(&mut self) -> Option<Instant> {
         let now = self.now;

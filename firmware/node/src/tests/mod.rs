@@ -3,6 +3,7 @@
 mod accounts;
 mod attached;
 mod console;
+mod improv;
 mod power;
 mod reconnect;
 mod retained;
