@@ -51,6 +51,14 @@ impl Tool {
         install: "npm install --prefix FOLDER mqtt, and set NODE_PATH to FOLDER/node_modules",
     };
 
+    /// The Improv project's client for browsers.
+    pub const IMPROV: Self = Self {
+        name: "improv-wifi-serial-sdk",
+        program: "node",
+        probe: &["-e", "require.resolve('improv-wifi-serial-sdk/package.json')"],
+        install: "npm install --prefix FOLDER improv-wifi-serial-sdk, and add FOLDER/node_modules to NODE_PATH",
+    };
+
     const fn program(name: &'static str, install: &'static str) -> Self {
         Self { name, program: name, probe: &[], install }
     }

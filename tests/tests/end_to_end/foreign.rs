@@ -1,6 +1,7 @@
 //! Clients that nobody here wrote: each does all it can of connect, quality of service, retained, wills, sessions and,
 //! in version 5, properties.
 
+mod improv;
 mod mosquitto;
 mod rumqttc;
 mod scripts;
@@ -21,6 +22,9 @@ pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = mosquitto::trials();
     trials.extend(scripts::trials());
     trials.extend(rumqttc::trials());
+    if cfg!(unix) {
+        trials.extend(improv::trials());
+    }
     trials
 }
 
