@@ -133,6 +133,18 @@ impl Settings {
         })
     }
 
+    /// Takes a secret over from other settings; whether it is set there.
+    pub fn keep_secret(&mut self, key: &'static Key, from: &Self) -> bool {
+        match from.stored(key) {
+            Some(Value::Secret(secret)) => {
+                let secret = secret.clone();
+                // What fits there fits here, unless the rest has grown.
+                self.set(key.name, &secret).is_ok()
+            }
+            _ => false,
+        }
+    }
+
     /// Gives a key its default again.
     pub fn unset(&mut self, key: &str) -> Result<(), SettingError> {
         let key = Key::find(key).ok_or_else(|| SettingError::unknown_key(key))?;

@@ -46,7 +46,7 @@ pub struct Rights<'a>(&'a str);
 
 impl<'a> Rights<'a> {
     /// `list` has come from [`canonical`].
-    pub(super) const fn new(list: &'a str) -> Self {
+    pub(crate) const fn new(list: &'a str) -> Self {
         Self(list)
     }
 

@@ -17,7 +17,10 @@ use core::fmt;
 use crate::settings::{Key, Settings};
 
 pub use read::parse;
-pub use write::write;
+pub use write::{export, write};
+
+/// Stands in a file for a password or secret that the device keeps.
+const KEEP: &str = "keep";
 
 /// What a settings file says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,12 +64,15 @@ pub enum PasswordSource {
     Environment(String),
     /// In the file at that path, relative to the settings file; a line end at its end does not count.
     File(String),
+    /// On the device, which keeps the one it has. What an exported file says, as no password comes out of a device.
+    Keep,
 }
 
 impl PasswordSource {
-    /// Reads `env:NAME` or `file:PATH`.
+    /// Reads `env:NAME`, `file:PATH` or `keep`.
     fn parse(text: &str) -> Option<Self> {
         match text.split_once(':') {
+            None if text == KEEP => Some(Self::Keep),
             Some(("env", name)) if !name.is_empty() => Some(Self::Environment(name.to_string())),
             Some(("file", path)) if !path.is_empty() => Some(Self::File(path.to_string())),
             _ => None,

@@ -13,7 +13,7 @@ use crate::password::PasswordHash;
 use crate::settings::{DidYouMean, KEYS, Key, Kind, Settings, check_name, closest, shorten};
 
 const HOW_TO_GIVE_A_PASSWORD: &str = "a password in clear does not belong in this file; write password = \"env:NAME\" for an environment variable, \
-     password = \"file:PATH\" for a file, or hash = \"$pbkdf2-sha256$…\"";
+     password = \"file:PATH\" for a file, password = \"keep\" for the one that the device has, or hash = \"$pbkdf2-sha256$…\"";
 
 /// Reads a settings file; all its mistakes or what it says.
 pub fn parse(text: &str) -> Result<SettingsFile, FileError> {
@@ -130,8 +130,8 @@ impl Reader<'_> {
     fn secret(&mut self, key: &'static Key, text: &str, span: Range<usize>) {
         let Some(source) = PasswordSource::parse(text) else {
             let message = format!(
-                "{}: a secret in clear does not belong in this file; write \"env:NAME\" for an environment variable or \
-                 \"file:PATH\" for a file ({})",
+                "{}: a secret in clear does not belong in this file; write \"env:NAME\" for an environment variable, \
+                 \"file:PATH\" for a file or \"keep\" for the one that the device has ({})",
                 key.name, key.help
             );
             return self.mistake(&span, message);

@@ -344,7 +344,7 @@ fn a_secret_is_a_reference_and_never_written() {
     assert_eq!(
         mistakes("wifi.password = \"hunter2hunter2\""),
         "line 1, column 17: wifi.password: a secret in clear does not belong in this file; write \"env:NAME\" for an \
-         environment variable or \"file:PATH\" for a file (Password of the network to join; not set for an open one)"
+         environment variable, \"file:PATH\" for a file or \"keep\" for the one that the device has (Password of the network to join; not set for an open one)"
     );
 }
 
@@ -373,4 +373,21 @@ proptest! {
         settings.set_user(&name, PasswordHash::parse(HASH).unwrap()).unwrap();
         prop_assert_eq!(parse(&write(&settings)).unwrap().settings, settings);
     }
+}
+
+#[test]
+fn an_export_has_no_secret_and_says_that_the_device_keeps_them() {
+    let mut settings = Settings::default();
+    settings.set("mqtt.port", "1884").unwrap();
+    settings.set("wifi.password", "hunter2hunter2").unwrap();
+    let text = export(settings.entries(), [("ann", "everything"), ("b \"b\"", "read a/#,admin")]);
+    assert!(!text.contains("hunter2"), "{text}");
+    assert!(text.contains("\nport = 1884\n") && text.contains("env:OBKMQ_B__B__PASSWORD"), "{text}");
+    let file = parse(&text).unwrap();
+    assert_eq!(file.settings.mqtt_port(), 1884);
+    let kept: Vec<_> = file.passwords.iter().map(|kept| (kept.user.as_str(), &kept.source)).collect();
+    assert_eq!(kept, [("ann", &PasswordSource::Keep), ("b \"b\"", &PasswordSource::Keep)]);
+    assert_eq!(file.secrets.len(), 1, "what is not set is a comment");
+    assert_eq!((file.secrets[0].key.name, &file.secrets[0].source), ("wifi.password", &PasswordSource::Keep));
+    assert_eq!(file.settings.user_rights("b \"b\"").as_str(), "read a/#,admin");
 }

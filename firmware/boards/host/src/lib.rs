@@ -24,5 +24,5 @@ pub use console::{Intercept, Line};
 pub use flash::{Flash, FlashError, OpenError};
 pub use offline::Offline;
 pub use server::{Listen, Outcome, Server, ServerError};
-pub use setup::{Setup, SetupError, control_path, identity, regions, start};
+pub use setup::{Setup, SetupError, control_path, identity, regions, resolve, start};
 pub use stop::Stop;

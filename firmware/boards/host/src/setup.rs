@@ -169,6 +169,13 @@ fn read_settings(path: &Path, current: &Settings) -> Result<Settings, SetupError
     let mut settings = file.settings;
     for reference in &file.passwords {
         let what = || format!("the password of user {}", reference.user);
+        if reference.source == PasswordSource::Keep {
+            let kept = current.user(&reference.user).ok_or_else(|| nothing_kept(path, what()))?;
+            settings
+                .set_user(&reference.user, kept.password().clone())
+                .map_err(|error| SetupError::Settings { path: path.to_owned(), error })?;
+            continue;
+        }
         let password = resolve(path, &reference.source, what)?;
         let known = current.user(&reference.user).map(|user| user.password()).filter(|hash| {
             let derived = hash.check(password.as_bytes()).step(u32::MAX);
@@ -183,6 +190,12 @@ fn read_settings(path: &Path, current: &Settings) -> Result<Settings, SetupError
             .map_err(|error| SetupError::Settings { path: path.to_owned(), error })?;
     }
     for reference in &file.secrets {
+        if reference.source == PasswordSource::Keep {
+            if !settings.keep_secret(reference.key, current) {
+                return Err(nothing_kept(path, reference.key.name.to_owned()));
+            }
+            continue;
+        }
         let secret = resolve(path, &reference.source, || reference.key.name.to_owned())?;
         settings
             .set(reference.key.name, &secret)
@@ -198,8 +211,17 @@ fn random_salt() -> [u8; SALT_BYTES] {
     salt
 }
 
+fn nothing_kept(path: &Path, what: String) -> SetupError {
+    let reason = "there is none yet; write \"env:NAME\" or \"file:PATH\"".to_owned();
+    SetupError::Password { path: path.to_owned(), what, source_name: "\"keep\"".to_owned(), reason }
+}
+
 /// Reads what a settings file refers to; `what` names it in an error.
-fn resolve(path: &Path, source: &PasswordSource, what: impl Fn() -> String) -> Result<String, SetupError> {
+pub fn resolve(
+    path: &Path,
+    source: &PasswordSource,
+    what: impl Fn() -> String,
+) -> Result<String, SetupError> {
     let refuse = |source_name: String, reason: String| SetupError::Password {
         path: path.to_owned(),
         what: what(),
@@ -207,6 +229,7 @@ fn resolve(path: &Path, source: &PasswordSource, what: impl Fn() -> String) -> R
         reason,
     };
     let (name, password) = match source {
+        PasswordSource::Keep => return Err(nothing_kept(path, what())),
         PasswordSource::Environment(name) => {
             let source = format!("env:{name}");
             let value = env::var(name).map_err(|error| refuse(source.clone(), error.to_string()))?;

@@ -347,6 +347,33 @@ mod with_console {
     }
 }
 
+#[test]
+fn a_settings_file_keeps_what_is_there_and_says_when_nothing_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("house.toml");
+    let start = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        let setup = Setup {
+            data: Some(folder.path().to_owned()),
+            config: Some(file.clone()),
+            listen: Some("127.0.0.1:0".parse().unwrap()),
+        };
+        start(&setup, Console::Log(Box::new(std::io::sink())), &Stop::new())
+            .map(|server| server.node().settings().clone())
+            .map_err(|error| error.to_string())
+    };
+    let error = start("[users.ann]\npassword = \"keep\"\n").unwrap_err();
+    assert!(error.contains("the password of user ann") && error.contains("there is none yet"), "{error}");
+    let error = start("[wifi]\npassword = \"keep\"\n").unwrap_err();
+    assert!(error.contains("wifi.password") && error.contains("there is none yet"), "{error}");
+    std::fs::write(folder.path().join("secret"), "apple pie\n").unwrap();
+    let text = "[users.ann]\npassword = \"file:secret\"\n[wifi]\nssid = \"a\"\npassword = \"file:secret\"\n";
+    let first = start(text).unwrap();
+    let second = start(&text.replace("file:secret", "keep")).unwrap();
+    assert_eq!(first, second);
+    assert_eq!(second.wifi_password(), Some("apple pie"));
+}
+
 /// The control socket of a running node, and a line typed on it.
 #[cfg(unix)]
 mod control {
