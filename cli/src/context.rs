@@ -122,6 +122,9 @@ impl Context {
         if error.is::<ReaderGone>() {
             return ExitCode::SUCCESS;
         }
+        if error.is::<Differs>() {
+            return ExitCode::from(Differs::CODE);
+        }
         let failure = Failure::from_error(error);
         self.print_failure(&failure);
         ExitCode::from(failure.exit.code())
@@ -232,6 +235,22 @@ impl Display for ReaderGone {
 }
 
 impl std::error::Error for ReaderGone {}
+
+/// The answer of a comparison that found a difference, as `diff` and `cmp` give it: no error, but not 0.
+#[derive(Debug)]
+pub(crate) struct Differs;
+
+impl Differs {
+    const CODE: u8 = 1;
+}
+
+impl Display for Differs {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("there is a difference")
+    }
+}
+
+impl std::error::Error for Differs {}
 
 #[cfg(test)]
 mod tests {

@@ -12,6 +12,7 @@ mod flash;
 mod interrupt;
 mod mosquitto;
 mod profile;
+mod prompt;
 mod secret;
 mod serial;
 mod target;

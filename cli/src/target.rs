@@ -18,6 +18,15 @@ use crate::secret::Secret;
 /// MQTT's registered port.
 pub(crate) const DEFAULT_PORT: u16 = 1883;
 
+/// Stands for `--host`.
+pub(crate) const HOST_VARIABLE: &str = "OBKMQ_HOST";
+
+/// Stands for `--user`.
+pub(crate) const USER_VARIABLE: &str = "OBKMQ_USER";
+
+/// The password of that user.
+pub(crate) const PASSWORD_VARIABLE: &str = "OBKMQ_PASSWORD";
+
 /// The longest password that is read from standard input, in bytes.
 const PASSWORD_LIMIT_BYTES: u64 = 4096;
 
@@ -91,10 +100,10 @@ impl fmt::Display for HostPort {
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct NetworkOptions {
     /// The broker (default: the profile's)
-    #[arg(short = 'H', long, value_name = "HOST[:PORT]", env = "OBKMQ_HOST", hide_env_values = true)]
+    #[arg(short = 'H', long, value_name = "HOST[:PORT]", env = HOST_VARIABLE, hide_env_values = true)]
     pub(crate) host: Option<HostPort>,
     /// Log in as this user (default: the profile's)
-    #[arg(short, long, value_name = "NAME", env = "OBKMQ_USER", hide_env_values = true)]
+    #[arg(short, long, value_name = "NAME", env = USER_VARIABLE, hide_env_values = true)]
     pub(crate) user: Option<String>,
     /// Read the password from standard input
     #[arg(long)]
@@ -116,7 +125,7 @@ impl Target {
         let given = if options.password_stdin {
             Some(password_from_stdin()?)
         } else {
-            std::env::var("OBKMQ_PASSWORD").ok().map(Secret::new)
+            std::env::var(PASSWORD_VARIABLE).ok().map(Secret::new)
         };
         let mut target = merge(options, given, profile)?;
         if let (Some(user), None) = (&target.user, &target.password)

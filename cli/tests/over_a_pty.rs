@@ -132,8 +132,8 @@ fn info_is_a_table_and_one_json_line() {
 fn whatever_else_is_behind_the_port_is_explained() {
     let home = tempfile::tempdir().unwrap();
     let cases = [
-        (Device::printing("waiting for download"), "ROM loader"),
-        (Device::printing("Tasmota 13.1"), "Tasmota 13.1"),
+        (printing("waiting for download"), "ROM loader"),
+        (printing("Tasmota 13.1"), "Tasmota 13.1"),
         (newer_protocol(), "version 2"),
     ];
     // At once, because each of them waits until its patience ends.
@@ -149,6 +149,11 @@ fn whatever_else_is_behind_the_port_is_explained() {
             });
         }
     });
+}
+
+/// Another firmware, which prints this for every line.
+fn printing(text: &'static str) -> Device {
+    Device::with(Setup { prints: Some(text), ..Setup::default() })
 }
 
 fn newer_protocol() -> Device {

@@ -92,6 +92,10 @@ fn help_of_every_verb() {
         "config set",
         "config unset",
         "config list",
+        "config apply",
+        "config diff",
+        "config export",
+        "config path",
         "bench",
         "monitor",
         "run",
@@ -230,4 +234,34 @@ fn completions_are_scripts() {
         assert!(transcript.ends_with("[exit 0]\n"), "{transcript}");
         assert!(transcript.contains("set-user"), "{shell} does not know `config set-user`");
     }
+}
+
+#[test]
+fn errors_about_settings_files() {
+    let scene = Scene::new()
+        .file("broken.toml", b"[mqtt]\nport = 0\n[users.ann]\npassword = \"apple pie\"\n")
+        .file("unset.toml", b"[users.ann]\npassword = \"env:HOUSE_PW\"\n")
+        .file("good.toml", b"");
+    commands(
+        "errors-settings-files.txt",
+        &scene,
+        &[
+            ("config apply house.toml", ""),
+            ("config apply broken.toml", ""),
+            ("config diff unset.toml", ""),
+            ("config diff good.toml --data nowhere", ""),
+            ("config apply", ""),
+        ],
+    );
+}
+
+#[test]
+fn where_values_come_from() {
+    let scene = Scene::new()
+        .file("obkmq.toml", b"host = \"broker\"\nuser = \"ann\"\npassword = \"apple\"\ndata = \"d\"\n");
+    commands(
+        "config-path.txt",
+        &scene,
+        &[("config path", ""), ("config path --json", ""), ("--profile no.toml config path", "")],
+    );
 }

@@ -15,6 +15,7 @@ pub(crate) use save::save;
 
 use std::path::{Path, PathBuf};
 
+use obkmq_config::settings::KEYS;
 use toml::de::{DeTable, DeValue};
 
 use crate::context::Context;
@@ -104,6 +105,14 @@ pub(crate) fn load(context: &Context) -> anyhow::Result<Profile> {
     })
 }
 
+/// Every place where a profile may be, in the order in which they are looked at.
+pub(crate) fn searched(context: &Context) -> Vec<PathBuf> {
+    match &context.profile {
+        Some(named) => vec![named.clone()],
+        None => [Some(PathBuf::from(FILE_NAME)), user_file()].into_iter().flatten().collect(),
+    }
+}
+
 /// The file that is read, by the order in the module's documentation.
 fn find(named: Option<&Path>) -> Option<PathBuf> {
     if let Some(named) = named {
@@ -182,7 +191,10 @@ fn parse(text: &str) -> Result<Parsed, String> {
 fn is_settings(text: &str) -> bool {
     let table = DeTable::parse(text);
     table.is_ok_and(|table| {
-        table.get_ref().keys().any(|key| ["mqtt", "retain", "log", "users"].contains(&key.get_ref().as_ref()))
+        table.get_ref().keys().any(|name| {
+            let name = name.get_ref().as_ref();
+            name == "users" || KEYS.iter().any(|key| key.name.split('.').next() == Some(name))
+        })
     })
 }
 

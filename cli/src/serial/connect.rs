@@ -10,7 +10,7 @@ use super::ports::{self, Port};
 use super::transport::{SerialTransport, Transport};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::profile::{self, Source};
+use crate::profile::{self, Profile, Source};
 
 /// Stands for `--port`.
 pub(crate) const PORT_VARIABLE: &str = "OBKMQ_PORT";
@@ -80,7 +80,10 @@ pub(crate) enum Way {
 
 impl DeviceOption {
     /// Flag before environment before profile; `None` if none of them says anything.
-    pub(crate) fn said(&self, context: &Context) -> anyhow::Result<Option<Place>> {
+    pub(crate) fn said(
+        &self,
+        profile: impl FnOnce() -> anyhow::Result<Profile>,
+    ) -> anyhow::Result<Option<Place>> {
         let both = |port: Option<String>, data: Option<PathBuf>| match (port, data) {
             (Some(port), None) => Ok(Some(Way::Port(port))),
             (None, Some(data)) => Ok(Some(Way::Data(data))),
@@ -105,7 +108,7 @@ impl DeviceOption {
             let variable = if matches!(way, Way::Port(_)) { PORT_VARIABLE } else { DATA_VARIABLE };
             return Ok(Some(Place { way, source: Source::Environment(variable) }));
         }
-        let profile = profile::load(context)?;
+        let profile = profile()?;
         let Some(path) = profile.path else { return Ok(None) };
         let way = both(profile.serial, profile.data).map_err(|()| {
             contradiction(
@@ -118,7 +121,7 @@ impl DeviceOption {
 
     /// What was said, or the single likely port of this machine.
     pub(crate) fn choose(&self, context: &Context) -> anyhow::Result<Way> {
-        match self.said(context)? {
+        match self.said(|| profile::load(context))? {
             Some(place) => Ok(place.way),
             None => Ok(Way::Port(only_likely(context)?)),
         }

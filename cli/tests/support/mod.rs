@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant as Clock};
 
 use obkmq_config::line::{frame, parse_frame};
-use obkmq_host::{Flash, HostBoard, identity, regions};
+use obkmq_host::{Flash, HostBoard, OpenError, identity, regions};
 use obkmq_node::{Action, Anonymous, Instant, Node};
 
 const FLASH_BYTES: u32 = 0x40_0000;
@@ -65,11 +65,6 @@ impl Device {
         Self::with(Setup::default())
     }
 
-    /// Whatever else is behind the port, printing this for every line.
-    pub(crate) fn printing(text: &'static str) -> Self {
-        Self::with(Setup { prints: Some(text), ..Setup::default() })
-    }
-
     pub(crate) fn with(setup: Setup) -> Self {
         let flash = tempfile::tempdir().unwrap();
         Self::on(flash, setup)
@@ -92,6 +87,8 @@ impl Device {
     fn on(flash: tempfile::TempDir, setup: Setup) -> Self {
         let (board, terminal, port) = pty();
         let path = chip(&flash);
+        // Whoever looks at the flash finds it.
+        drop(boot(&path));
         std::thread::spawn(move || {
             pump(board, &path, setup);
             drop(terminal);
@@ -110,7 +107,14 @@ fn chip(flash: &tempfile::TempDir) -> PathBuf {
 }
 
 fn boot(flash: &Path) -> Node<HostBoard> {
-    let flash = Flash::open(flash, FLASH_BYTES).unwrap();
+    let flash = loop {
+        match Flash::open(flash, FLASH_BYTES) {
+            Ok(flash) => break flash,
+            // A child that another test has just forked holds the lock until it has become the program.
+            Err(OpenError::InUse) => std::thread::sleep(PAUSE),
+            Err(error) => panic!("{error}"),
+        }
+    };
     let identity = identity("test", "esp32c3", Anonymous::Never);
     Node::boot(HostBoard::new(flash), identity, regions(), Instant::ZERO)
 }

@@ -6,7 +6,7 @@ use crate::failure::{Exit, Failure};
 use crate::interrupt;
 use crate::serial::session::Session;
 
-const HURRY: &str = "Ctrl-C: the change is on its way, one moment. Ctrl-C again ends at once.";
+pub(super) const HURRY: &str = "Ctrl-C: the change is on its way, one moment. Ctrl-C again ends at once.";
 
 /// Says that nothing has happened yet, should the user interrupt from now on.
 pub(super) fn arm() {

@@ -1,9 +1,14 @@
-//! `obkmq config`: settings and users of a device, over its serial port.
+//! `obkmq config`: settings and users of a device, by its console.
 
+mod apply;
 mod change;
+mod del_user;
+mod export;
+mod path;
 mod set_user;
 mod settings;
-mod users;
+mod state;
+mod wanted;
 
 use clap::{Args, Subcommand};
 
@@ -16,7 +21,8 @@ Examples:
   obkmq config set-user house --port /dev/ttyUSB0
   obkmq config list
   obkmq config set mqtt.port 1884
-  obkmq config unset mqtt.port")]
+  obkmq config export > house.toml
+  obkmq config apply house.toml")]
 pub(crate) struct Config {
     #[command(subcommand)]
     action: Action,
@@ -25,11 +31,15 @@ pub(crate) struct Config {
 #[derive(Subcommand)]
 enum Action {
     SetUser(set_user::SetUser),
-    DelUser(users::DelUser),
+    DelUser(del_user::DelUser),
     Get(settings::Get),
     Set(settings::Set),
     Unset(settings::Unset),
     List(settings::List),
+    Apply(apply::Apply),
+    Diff(apply::Diff),
+    Export(export::Export),
+    Path(path::Path),
 }
 
 impl Config {
@@ -41,6 +51,10 @@ impl Config {
             Action::Set(action) => action.run(context),
             Action::Unset(action) => action.run(context),
             Action::List(action) => action.run(context),
+            Action::Apply(action) => action.run(context),
+            Action::Diff(action) => action.run(context),
+            Action::Export(action) => action.run(context),
+            Action::Path(action) => action.run(context),
         }
     }
 }

@@ -3,18 +3,20 @@
 //! The password comes from the terminal or from standard input, never from the command line, where every user of
 //! the machine could read it. It goes over the cable, is hashed on the device, and never comes back.
 
-use std::io::{BufRead, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
 use obkmq_config::line::Command;
 use serde::Serialize;
 
-use super::{change, users};
+use super::change;
+use super::state::names;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::interrupt;
 use crate::profile;
+use crate::prompt;
 use crate::secret::Secret;
 use crate::serial::connect::DeviceOption;
 use crate::serial::session;
@@ -109,7 +111,7 @@ impl SetUser {
         .flatten()
         .collect();
         let generation = change::commit(&mut session, &commands)?;
-        if !session.work(|session| Ok(users::names(session)?.contains(&self.name)))? {
+        if !session.work(|session| Ok(names(session)?.contains(&self.name)))? {
             return Err(Failure::new(
                 Exit::Settings,
                 format!("The user {} is not there.", self.name),
@@ -148,8 +150,8 @@ impl SetUser {
         if !self.save && (self.no_save || !context.interactive) {
             return Ok(None);
         }
-        let question = "Save host, user and password in a file that only you can read? [y/N] ";
-        if !self.save && !matches!(ask(question)?.as_str(), "y" | "Y" | "yes" | "Yes") {
+        let question = "Save host, user and password in a file that only you can read?";
+        if !self.save && !prompt::agrees(question)? {
             return Ok(None);
         }
         let host = match &self.host {
@@ -217,20 +219,10 @@ fn ask_twice(name: &str, context: &Context) -> anyhow::Result<Secret> {
     .into())
 }
 
-/// A question on the terminal and its answer.
-fn ask(question: &str) -> anyhow::Result<String> {
-    let mut stderr = std::io::stderr();
-    write!(stderr, "{question}")?;
-    stderr.flush()?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    Ok(answer.trim().to_owned())
-}
-
 /// The board's address, until the answer is one; nothing keeps what the profile says.
 fn ask_host() -> anyhow::Result<Option<HostPort>> {
     loop {
-        let answer = ask("The board's address, HOST[:PORT] (Enter: leave as it is): ")?;
+        let answer = prompt::ask("The board's address, HOST[:PORT] (Enter: leave as it is): ")?;
         if answer.is_empty() {
             return Ok(None);
         }

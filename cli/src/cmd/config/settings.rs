@@ -1,10 +1,11 @@
 //! `config get | set | unset | list`: settings by their keys.
 
 use clap::Args;
-use obkmq_config::line::{Command, Fields};
+use obkmq_config::line::Command;
 use serde::Serialize;
 
-use super::{change, users};
+use super::change;
+use super::state::{Setting, State};
 use crate::context::Context;
 use crate::serial::connect::DeviceOption;
 use crate::serial::session;
@@ -74,10 +75,12 @@ fn change(device: &DeviceOption, command: &Command<'_>, key: &str, context: &Con
     let reply = session.work(|session| Ok(session.request(&get)?))?;
     let setting = Setting::from_fields(&reply.fields);
     if context.json {
-        context.out_json("setting", setting)
-    } else {
-        context.out(format_args!("{key} = {}", setting.value))
+        return context.out_json("setting", setting);
     }
+    if let (Some(note), false) = (&setting.note, setting.default) {
+        context.warn(format_args!("{key} has {note}"));
+    }
+    context.out(format_args!("{key} = {}", setting.value))
 }
 
 /// List all settings, and the users with what they may do
@@ -96,17 +99,18 @@ impl List {
             rights: Vec<String>,
         }
         let mut session = session::open(&self.device, context)?;
-        let (reply, users) =
-            session.work(|session| Ok((session.request(&Command::List)?, users::described(session)?)))?;
-        let settings: Vec<Setting> = reply.rows.iter().map(Setting::from_fields).collect();
+        let State { settings, users } = session.work(|session| Ok(State::read(session)?))?;
         let width = settings.iter().map(|setting| setting.key.chars().count()).max().unwrap_or(0);
         for setting in settings {
             if context.json {
                 context.out_json("setting", setting)?;
-            } else {
-                let mark = if setting.default { "  (default)" } else { "" };
-                context.out(format_args!("{:width$}  {}{mark}", setting.key, setting.value))?;
+                continue;
             }
+            let default = if setting.default { "  (default)" } else { "" };
+            // A default that has no effect interests nobody.
+            let note = setting.note.filter(|_| !setting.default);
+            let note = note.map(|note| format!("  ({note})")).unwrap_or_default();
+            context.out(format_args!("{:width$}  {}{default}{note}", setting.key, setting.value))?;
         }
         if context.json {
             let (names, rights) = users.into_iter().map(|user| (user.name, user.rights)).unzip();
@@ -115,19 +119,5 @@ impl List {
         let names: Vec<_> = users.iter().map(ToString::to_string).collect();
         let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
         context.out(format_args!("{:width$}  {names}", "users"))
-    }
-}
-
-#[derive(Serialize)]
-struct Setting {
-    key: String,
-    value: String,
-    default: bool,
-}
-
-impl Setting {
-    fn from_fields(fields: &Fields) -> Self {
-        let text = |key| fields.get(key).unwrap_or_default().to_owned();
-        Self { key: text("key"), value: text("value"), default: fields.get("default") == Some("yes") }
     }
 }

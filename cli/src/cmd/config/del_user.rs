@@ -1,14 +1,15 @@
-//! `config del-user`, and what the user verbs share.
+//! `config del-user`.
 
 use clap::Args;
 use obkmq_config::line::Command;
 use serde::Serialize;
 
 use super::change;
+use super::state::names;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::serial::connect::DeviceOption;
-use crate::serial::session::{self, Session};
+use crate::serial::session;
 
 /// Delete a user; their connections end at once
 #[derive(Args)]
@@ -64,35 +65,4 @@ fn unknown(name: &str, users: &[String]) -> Failure {
     };
     let next = "correct the name; `obkmq config list` shows the users, too";
     Failure::new(Exit::Settings, format!("The device has no user {name}."), why, next)
-}
-
-/// All users with what they may do. A device that knows no rights lets everybody do everything.
-pub(super) fn described(session: &mut Session) -> Result<Vec<User>, Failure> {
-    let reply = session.request(&Command::UserList)?;
-    let described = reply.rows.iter().filter_map(|row| {
-        let rights = row.get("rights").unwrap_or("everything").to_owned();
-        Some(User { name: row.get("name")?.to_owned(), rights })
-    });
-    Ok(described.collect())
-}
-
-/// A user as the device lists them.
-pub(super) struct User {
-    pub(super) name: String,
-    pub(super) rights: String,
-}
-
-impl std::fmt::Display for User {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.rights.as_str() {
-            "everything" => self.name.fmt(formatter),
-            "" => write!(formatter, "{} (no rights)", self.name),
-            rights => write!(formatter, "{} ({rights})", self.name),
-        }
-    }
-}
-
-/// The names of all users, as the device lists them.
-pub(super) fn names(session: &mut Session) -> Result<Vec<String>, Failure> {
-    Ok(described(session)?.into_iter().map(|user| user.name).collect())
 }
