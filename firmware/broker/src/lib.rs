@@ -50,6 +50,7 @@ mod event;
 mod filters;
 mod flow;
 mod hash;
+mod identifiers;
 mod journal;
 mod levels;
 mod limits;

@@ -140,6 +140,9 @@ pub(crate) const MAX_WILDCARD_LEVELS: usize = 32;
 /// Groups that share one filter: each costs a look for every message that the filter matches.
 pub(crate) const MAX_GROUPS_OF_FILTER: usize = 64;
 
+/// Places of a filter's circle of subscriptions that each end of one looks at; see `filters.rs`.
+pub(crate) const STEPS_FOR_EACH_END: usize = 16;
+
 /// Retained messages that one step of a replay looks at.
 pub(crate) const REPLAY_ENTRIES_PER_STEP: usize = 256;
 

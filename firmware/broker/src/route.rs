@@ -12,9 +12,10 @@ use crate::delivering::Shipment;
 use crate::delivery::{detail, flag};
 use crate::event::{Event, LogText};
 use crate::filters::{Filters, Subscription, Suitability, Visitor};
+use crate::identifiers::Identifiers;
 use crate::limits::Limits;
 use crate::link::{Links, State};
-use crate::memory::{OutOfMemory, Purpose, Reserved};
+use crate::memory::{Memory, OutOfMemory, Purpose, Reserved};
 use crate::message::{Content, Message};
 use crate::retained::Entry;
 use crate::rights::{Access, Rights};
@@ -36,7 +37,6 @@ pub(crate) enum Patience {
 struct Receivers {
     first: Option<Handle<Session>>,
     count: usize,
-    publisher: Option<Handle<Session>>,
 }
 
 impl Core {
@@ -73,13 +73,15 @@ impl Core {
         if receivers.count > 0 {
             // One more than the receivers, for the answer to the sender.
             let records = receivers.count.saturating_add(1);
-            let reserved =
-                stored.is_some() && self.deliveries.reserve(&mut self.memory, records, purpose).is_ok();
+            let reserved = stored.is_some()
+                && !self.identifiers.is_incomplete()
+                && self.deliveries.reserve(&mut self.memory, records, purpose).is_ok();
             if !reserved {
                 if let Some(stored) = stored.take() {
                     self.messages.release(&mut self.memory, stored);
                 }
                 if patience == Patience::Sender && qos != QoS::AtMostOnce {
+                    self.identifiers.clear(&mut self.memory);
                     return Err(OutOfMemory);
                 }
                 self.counters.drops.out_of_memory += receivers.count as u64;
@@ -93,6 +95,7 @@ impl Core {
             self.deliver_to(&receivers, stored, qos, retain);
             self.messages.release(&mut self.memory, stored);
         }
+        self.identifiers.clear(&mut self.memory);
         Ok(receivers.count)
     }
 
@@ -108,8 +111,9 @@ impl Core {
             qos,
             publisher,
         };
+        let notes = (&mut self.identifiers, &mut self.memory);
         let (receivers, nobody) =
-            receivers(&mut self.mark, &mut self.filters, &mut self.sessions, surroundings);
+            receivers(&mut self.mark, &mut self.filters, &mut self.sessions, notes, surroundings);
         self.counters.drops.queue_full += nobody;
         if retain {
             let former = self.retained.find(&self.messages, self.messages.get(message).topic());
@@ -119,6 +123,7 @@ impl Core {
             }
         }
         self.deliver_to(&receivers, message, qos, retain);
+        self.identifiers.clear(&mut self.memory);
     }
 
     fn deliver_to(&mut self, receivers: &Receivers, message: Handle<Message>, qos: QoS, retain: bool) {
@@ -131,7 +136,7 @@ impl Core {
             let flags = if retain && entry.is.all(Marks::RETAIN_AS_PUBLISHED) { flag::RETAIN } else { 0 };
             let mut shipment = Shipment { message, qos: qos.min(entry.best), flags, detail: 0 };
             if entry.is.all(Marks::IDENTIFIED) {
-                match self.identifiers(session, message, receivers.publisher == Some(session)) {
+                match self.identifiers_for(session) {
                     Ok(detail) => shipment.detail = detail,
                     Err(OutOfMemory) => {
                         self.counters.drops.out_of_memory += 1;
@@ -143,32 +148,22 @@ impl Core {
         }
     }
 
-    /// All identifiers of a session's subscriptions that match a message \[MQTT-3.3.4-4 of MQTT 5\], as
+    /// All identifiers of a session's subscriptions that match the message \[MQTT-3.3.4-4 of MQTT 5\], as
     /// [`crate::delivery::Delivery::detail`] has them.
-    ///
-    /// They are looked up a second time: few clients have subscriptions with identifiers.
-    fn identifiers(
-        &mut self,
-        session: Handle<Session>,
-        message: Handle<Message>,
-        is_own: bool,
-    ) -> Result<u32, OutOfMemory> {
-        let topic = self.messages.get(message).topic();
-        let mut count = Count::default();
-        let mut only = None;
-        let mut several = false;
-        let list = self.sessions.get(session).subscriptions;
-        self.filters.identifiers(list, topic, is_own, |identifier| {
-            Property::SubscriptionIdentifier(identifier).encode(&mut count);
-            several |= only.replace(identifier).is_some();
-        });
-        if !several {
-            return Ok(only.map_or(0, NonZeroU32::get));
+    fn identifiers_for(&mut self, session: Handle<Session>) -> Result<u32, OutOfMemory> {
+        if self.identifiers.is_incomplete() {
+            return Err(OutOfMemory);
         }
+        let mut found = self.identifiers.of(session);
+        let first = found.next().map_or(0, NonZeroU32::get);
+        if found.next().is_none() {
+            return Ok(first);
+        }
+        let properties = self.identifiers.of(session).map(Property::SubscriptionIdentifier);
+        let mut count = Count::default();
+        properties.clone().for_each(|property| property.encode(&mut count));
         let block = self.memory.write_block(count.bytes, Purpose::Session, |block| {
-            self.filters.identifiers(list, topic, is_own, |identifier| {
-                Property::SubscriptionIdentifier(identifier).encode(&mut Reserved(block));
-            });
+            properties.for_each(|property| property.encode(&mut Reserved(block)));
         })?;
         let list = self.messages.insert_block(&mut self.memory, block, Purpose::Session)?;
         Ok(detail::LIST | list.number())
@@ -215,8 +210,9 @@ impl Core {
         let links = &self.links;
         let limits = &self.policy.limits;
         let surroundings = Surroundings { links, rights: &self.rights, limits, topic, qos, publisher };
+        let notes = (&mut self.identifiers, &mut self.memory);
         let (receivers, nobody) =
-            receivers(&mut self.mark, &mut self.filters, &mut self.sessions, surroundings);
+            receivers(&mut self.mark, &mut self.filters, &mut self.sessions, notes, surroundings);
         self.counters.drops.queue_full += nobody;
         receivers
     }
@@ -236,6 +232,8 @@ struct Surroundings<'a> {
 struct Search<'a> {
     around: Surroundings<'a>,
     sessions: &'a mut Sessions,
+    identifiers: &'a mut Identifiers,
+    memory: &'a mut Memory,
     mark: u32,
     found: Receivers,
     /// Groups none of whose members can take the message.
@@ -284,8 +282,9 @@ impl Visitor for Search<'_> {
         if options.retain_as_published {
             entry.is.set(Marks::RETAIN_AS_PUBLISHED, true);
         }
-        if options.identifier.is_some() {
+        if let Some(identifier) = options.identifier {
             entry.is.set(Marks::IDENTIFIED, true);
+            self.identifiers.note(self.memory, session, identifier);
         }
         if lists {
             entry.next_receiver = self.found.first.replace(session);
@@ -334,14 +333,17 @@ fn receivers(
     mark: &mut u32,
     filters: &mut Filters,
     sessions: &mut Sessions,
+    (identifiers, memory): (&mut Identifiers, &mut Memory),
     around: Surroundings<'_>,
 ) -> (Receivers, u64) {
     *mark = mark.checked_add(1).unwrap_or_else(|| {
         sessions.forget_marks();
         1
     });
-    let found = Receivers { publisher: around.publisher, ..Receivers::default() };
-    let mut search = Search { around, sessions, mark: *mark, found, nobody: 0 };
+    let found = Receivers::default();
+    let mut search = Search { around, sessions, identifiers, memory, mark: *mark, found, nobody: 0 };
     filters.matching(around.topic, &mut search);
-    (search.found, search.nobody)
+    let found = (search.found, search.nobody);
+    identifiers.sort();
+    found
 }

@@ -6,6 +6,7 @@ use crate::event::{Event, Events};
 use crate::filters::Filters;
 use crate::flow::Replay;
 use crate::hash::Hasher;
+use crate::identifiers::Identifiers;
 use crate::link::{Link, LinkId, Links, Want};
 use crate::link_queue::LinkQueue;
 use crate::memory::Memory;
@@ -27,6 +28,7 @@ pub(crate) struct Core {
     pub(crate) links: Links,
     pub(crate) sessions: Sessions,
     pub(crate) filters: Filters,
+    pub(crate) identifiers: Identifiers,
     pub(crate) messages: Messages,
     pub(crate) deliveries: Deliveries,
     pub(crate) replays: Slab<Replay>,
@@ -68,6 +70,7 @@ impl Core {
             links: Links::new(),
             sessions: Sessions::new(hasher),
             filters: Filters::new(hasher),
+            identifiers: Identifiers::new(),
             messages: Messages::new(),
             deliveries: Deliveries::new(),
             replays: Slab::new(),

@@ -168,18 +168,6 @@ fn a_member_that_leaves_does_not_take_the_turn_with_it() {
 }
 
 #[test]
-fn identifiers_are_those_of_the_filters_that_match() {
-    let mut house = House::new(1 << 20);
-    for (identifier, text) in (1..).zip(["#", "$SYS/#", "$SYS/a", "+/a", "$SYS/b", "$SYS/+/#"]) {
-        house.subscribe(0, text, options(identifier)).unwrap();
-    }
-    let mut shown = Vec::new();
-    house.filters.identifiers(house.lists[0], b"$SYS/a", false, |identifier| shown.push(identifier.get()));
-    shown.sort_unstable();
-    assert_eq!(shown, [2, 3, 6]);
-}
-
-#[test]
 fn many_unrelated_subscriptions_come_and_go() {
     let mut house = House::new(1 << 26);
     for index in 0..10_000 {

@@ -204,18 +204,6 @@ impl Model {
         seen
     }
 
-    /// Those of the subscriptions that the last search has found.
-    fn identifiers(&self, number: u32, topic: &str, is_own: bool) -> Vec<NonZeroU32> {
-        let of = |(filter, circle): (&String, &Circle)| {
-            let start = if filter.starts_with("$share/") { circle.len() - 1 } else { 0 };
-            let (_, options) = circle[start..].iter().find(|(member, _)| *member == number)?;
-            options.identifier.filter(|_| concerns(filter, topic) && !(is_own && options.no_local))
-        };
-        let mut list: Vec<_> = self.0.iter().filter_map(of).collect();
-        list.sort_unstable();
-        list
-    }
-
     fn filters_of(&self, number: u32) -> Vec<(String, u32)> {
         let of = |(filter, circle): (&String, &Circle)| {
             let own = circle.iter().find(|(member, _)| *member == number)?;
@@ -315,14 +303,6 @@ proptest! {
                     expected.visits.sort_unstable();
                     prop_assert_eq!(&found.visits, &expected.visits, "{}", topic);
                     prop_assert_eq!(found.nobody, expected.nobody, "{}", topic);
-                    for (number, is_own) in (0..SESSIONS).flat_map(|number| [(number, false), (number, true)]) {
-                        let mut shown = Vec::new();
-                        let list = bench.lists[number as usize];
-                        let show = |identifier| shown.push(identifier);
-                        bench.filters.identifiers(list, topic.as_bytes(), is_own, show);
-                        shown.sort_unstable();
-                        prop_assert_eq!(shown, model.identifiers(number, topic, is_own), "{}", topic);
-                    }
                 }
             }
             prop_assert_eq!(bench.filters.live(), model.live());
@@ -583,4 +563,51 @@ fn a_group_with_a_near_hash_is_not_served_twice() {
         assert_eq!(seen.visits.iter().filter(|&&(number, _)| number == 1).count(), 1, "{topic}");
     }
     bench.clear();
+}
+
+/// Subscribers of one filter that come and go, the youngest, the oldest or any of them first.
+#[test]
+fn an_end_costs_the_same_however_many_subscribe_to_the_filter() {
+    const MANY: u32 = 10_000;
+    for order in ["as they came", "backwards", "any"] {
+        let mut bench = Bench::new();
+        bench.lists = vec![None; MANY as usize];
+        let mut there: Vec<u32> = Vec::new();
+        let mut random = 1_u32;
+        let mut ends = 0_u64;
+        let mut leave = |bench: &mut Bench, there: &mut Vec<u32>| {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let place = match order {
+                "as they came" => 0,
+                "backwards" => there.len() - 1,
+                _ => random as usize % there.len(),
+            };
+            assert!(bench.unsubscribe(there.remove(place), "a/+"));
+            ends += 1;
+        };
+        let check = |bench: &mut Bench, there: &[u32]| {
+            let mut expected = there.to_vec();
+            expected.sort_unstable();
+            assert_eq!(bench.sessions("a/b"), expected);
+            assert_eq!(bench.filters.live(), there.len());
+            assert!(bench.filters.gone <= there.len() / 8 + 2, "{} of {}", bench.filters.gone, there.len());
+        };
+        for number in 0..MANY {
+            assert_eq!(bench.subscribe(number, "a/+", PLAIN), Ok(Subscribed::New));
+            there.push(number);
+            if number % 3 == 0 {
+                leave(&mut bench, &mut there);
+            }
+        }
+        check(&mut bench, &there);
+        while !there.is_empty() {
+            leave(&mut bench, &mut there);
+            if there.len() % 500 < 3 {
+                check(&mut bench, &there);
+            }
+        }
+        let steps = bench.filters.steps;
+        assert!(steps <= ends * STEPS_FOR_EACH_END as u64);
+        bench.clear();
+    }
 }
