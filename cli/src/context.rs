@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use crate::failure::{Exit, Failure};
@@ -103,6 +104,17 @@ impl Context {
         if !self.quiet {
             let _ = writeln!(io::stderr(), "{line}");
         }
+    }
+
+    /// A bar on a terminal, nothing elsewhere.
+    pub(crate) fn byte_bar(&self, bytes: u64) -> ProgressBar {
+        let target = if self.bars { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(Some(bytes), target);
+        let template = "  {bar:20} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar
     }
 
     /// A detail on stderr, printed with `--verbose` only.

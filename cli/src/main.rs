@@ -14,6 +14,7 @@ mod mosquitto;
 mod profile;
 mod prompt;
 mod secret;
+mod secret_file;
 mod serial;
 mod target;
 

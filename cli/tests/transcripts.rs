@@ -85,7 +85,10 @@ fn help_of_every_verb() {
     for verb in [
         "",
         "flash",
+        "backup",
+        "restore",
         "config",
+        "config pack",
         "config set-user",
         "config del-user",
         "config get",

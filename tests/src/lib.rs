@@ -22,6 +22,19 @@ use std::time::Duration;
 /// How long a program may take before a test gives it up. Generous: it only ends tests that hang.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
+/// Waits until something is so that nothing tells of.
+///
+/// # Panics
+/// When it is not so within [`PATIENCE`].
+#[track_caller]
+pub fn wait_until(is_so: impl Fn() -> bool) {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(std::time::Instant::now() < deadline, "it did not come about within {PATIENCE:?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// The command line under test: `cargo xtask test` builds it into the folder that the tests themselves are built into.
 ///
 /// # Panics

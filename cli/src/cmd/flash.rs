@@ -5,20 +5,19 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use obkmq_config::line::Hello;
 use obkmq_image::ChipId;
 use serde::Serialize;
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::flash::esp::{self, Before};
 use crate::flash::image::{self, Image};
+use crate::flash::options::LoaderOptions;
 use crate::flash::plan::{Plan, Step};
-use crate::flash::{Loader, Written};
+use crate::flash::provision::{self, Provision};
+use crate::flash::{Loader, Part};
 use crate::interrupt;
 use crate::serial::client::{Client, ClientError};
-use crate::serial::connect::PortOption;
 use crate::serial::transport::SerialTransport;
 
 /// A slow chip verifies its image and mounts its storage in this time.
@@ -30,11 +29,11 @@ const BOOT_PATIENCE: Duration = Duration::from_secs(20);
 Examples:
   obkmq flash --port /dev/ttyUSB0
   obkmq flash --image obkmq-esp32c3.bin --dry-run
+  obkmq flash --config house.toml
 
-Settings, files and retained messages stay, unless --erase is given. Running it again writes only what differs.")]
+Settings, files and retained messages stay, unless --erase is given. Running it again writes only what differs. \
+--config is for a board that has no settings yet: it starts with those of the file. Secrets stand where the file refers to.")]
 pub(crate) struct Flash {
-    #[command(flatten)]
-    port: PortOption,
     /// The merged image (default: what `cargo xtask image` made for the chip)
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
@@ -44,12 +43,14 @@ pub(crate) struct Flash {
     /// Also erase settings, files and retained messages
     #[arg(long)]
     erase: bool,
-    /// Speed of the transfer; drops to 115200 by itself when it fails
-    #[arg(long, default_value_t = 460_800, value_parser = clap::value_parser!(u32).range(9600..=4_000_000))]
-    baud: u32,
-    /// How the chip enters its loader; no-reset: BOOT was held while RESET was tapped
-    #[arg(long, value_enum, default_value_t = Before::DefaultReset)]
-    before: Before,
+    /// Also write these settings and users: a first set-up, in one pass
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// With --config: put them in the place of settings that are there
+    #[arg(long, requires = "config")]
+    replace_settings: bool,
+    #[command(flatten)]
+    loader: LoaderOptions,
 }
 
 impl Flash {
@@ -59,22 +60,21 @@ impl Flash {
             Some(path) => vec![Image::load(path)?],
             None => image::found()?,
         };
+        let packed = self.config.as_deref().map(Provision::pack).transpose()?;
         if self.dry_run {
-            return self.print_plans(&images, context);
+            return self.print_plans(&images, packed.as_ref(), context);
         }
         interrupt::arm("Nothing was written.", "run the same command again when you are ready");
-        let port = self.port.open(context)?;
-        let path = port.path.clone();
-        context.note(format_args!("{path}: connecting to the loader"));
-        let mut loader: Box<dyn Loader> = Box::new(esp::connect(port, self.before, self.baud, context)?);
-        context.note(format_args!(
-            "{path}: {} with {} MB of flash",
-            loader.chip(),
-            loader.flash_bytes() / (1024 * 1024)
-        ));
-        let image = image::for_chip(images, loader.chip())?;
-        let plan = Plan::make(&image, self.erase);
-        plan.check_flash(loader.flash_bytes())?;
+        let (path, loader) = self.loader.connect(context)?;
+        let mut loader: Box<dyn Loader> = Box::new(loader);
+        let (image, settings, plan) = match self.plan_for(loader.as_mut(), images, packed.as_ref()) {
+            Ok(all) => all,
+            Err(failure) => {
+                // Nothing was done to the board, so it goes on as before. If it cannot, the failure says more.
+                let _ = loader.start_firmware(context);
+                return Err(failure.into());
+            }
+        };
         context.note(headline(&image));
         plan.lines().iter().for_each(|line| context.note(line));
 
@@ -83,10 +83,15 @@ impl Flash {
             "run the same command again; what is written already is skipped",
         );
         let started = Instant::now();
+        // The settings last: until then a repeated run finds their place blank.
+        let parts: Vec<Part> = image.parts.iter().cloned().chain(settings).collect();
         for range in &plan.erased {
             loader.erase(range)?;
         }
-        let written = write(loader.as_mut(), &image, &plan, context)?;
+        let bar = context.byte_bar(plan.bytes);
+        let written = loader.write(&parts, &mut |done| bar.set_position(done), context);
+        bar.finish_and_clear();
+        let written = written?;
         let seconds = started.elapsed().as_secs_f64();
 
         interrupt::arm(
@@ -113,14 +118,42 @@ impl Flash {
             seconds,
             kilobytes_per_second: rate(written.written_bytes, seconds),
             firmware,
+            users: packed.as_ref().map(Provision::users),
         };
         outcome.print(context)
     }
 
-    fn print_plans(&self, images: &[Image], context: &Context) -> anyhow::Result<()> {
+    /// The image for the chip, the settings for their place in it, and what is to be done; or why it is not to be done.
+    fn plan_for(
+        &self,
+        loader: &mut dyn Loader,
+        images: Vec<Image>,
+        packed: Option<&Provision>,
+    ) -> Result<(Image, Option<Part>, Plan), Failure> {
+        let image = image::for_chip(images, loader.chip())?;
+        let settings = packed.map(|packed| packed.part(&image)).transpose()?;
+        let plan = Plan::make(&image, self.erase, settings.as_ref());
+        plan.check_flash(loader.flash_bytes())?;
+        if let Some(settings) = &settings
+            && !self.erase
+            && !self.replace_settings
+        {
+            provision::check_blank(loader, settings)?;
+        }
+        Ok((image, settings, plan))
+    }
+
+    fn print_plans(
+        &self,
+        images: &[Image],
+        packed: Option<&Provision>,
+        context: &Context,
+    ) -> anyhow::Result<()> {
+        let baud = self.loader.baud;
         for image in images {
-            let plan = Plan::make(image, self.erase);
-            let seconds = plan.seconds(self.baud);
+            let settings = packed.map(|packed| packed.part(image)).transpose()?;
+            let plan = Plan::make(image, self.erase, settings.as_ref());
+            let seconds = plan.seconds(baud);
             if context.json {
                 context.out_json("plan", PlanLine::new(image, &plan, seconds))?;
                 continue;
@@ -133,7 +166,7 @@ impl Flash {
                 "{} bytes, about {:.0} s at {} baud; nothing was done",
                 plan.bytes,
                 seconds.ceil(),
-                self.baud
+                baud
             ))?;
         }
         Ok(())
@@ -144,21 +177,8 @@ fn headline(image: &Image) -> String {
     format!("{} for {}: {}", image.application, image.chip, image.path.display())
 }
 
-/// Writes with a bar on a terminal, silently elsewhere.
-fn write(loader: &mut dyn Loader, image: &Image, plan: &Plan, context: &Context) -> Result<Written, Failure> {
-    let target = if context.bars { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-    let bar = ProgressBar::with_draw_target(Some(plan.bytes), target);
-    let template = "  {bar:20} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style.progress_chars("=> "));
-    }
-    let result = loader.write(&image.parts, &mut |bytes| bar.set_position(bytes), context);
-    bar.finish_and_clear();
-    result
-}
-
 /// Waits until what was just started says hello.
-fn await_firmware(transport: SerialTransport, context: &Context) -> Result<Hello, ClientError> {
+pub(super) fn await_firmware(transport: SerialTransport, context: &Context) -> Result<Hello, ClientError> {
     let verbose = context.verbose;
     let mut client = Client::new(transport, move |line| {
         if verbose {
@@ -203,6 +223,8 @@ struct Outcome<'a> {
     kilobytes_per_second: f64,
     /// The version that said hello.
     firmware: Option<String>,
+    /// How many users the written settings have.
+    users: Option<usize>,
 }
 
 impl Outcome<'_> {
@@ -220,7 +242,12 @@ impl Outcome<'_> {
         };
         let runs =
             self.firmware.as_ref().map(|version| format!("; obkmq {version} runs")).unwrap_or_default();
-        context.out(format_args!("{}: {transfer}, verified{runs}", self.chip))
+        let users = match self.users {
+            None => String::new(),
+            Some(1) => ", with its settings and 1 user".to_owned(),
+            Some(users) => format!(", with its settings and {users} users"),
+        };
+        context.out(format_args!("{}: {transfer}, verified{runs}{users}", self.chip))
     }
 }
 

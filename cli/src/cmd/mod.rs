@@ -2,6 +2,7 @@
 //!
 //! A verb reads its arguments, calls the code that does the work and prints the result; nothing else.
 
+mod backup;
 mod bench;
 mod completions;
 mod config;
@@ -10,10 +11,13 @@ mod import;
 mod info;
 mod monitor;
 mod ports;
+mod restore;
 mod run;
 mod sim;
 
 use clap::Subcommand;
+
+pub(crate) use run::explain as explain_setup;
 
 use crate::context::Context;
 
@@ -21,6 +25,8 @@ use crate::context::Context;
 #[derive(Subcommand)]
 pub(crate) enum Verb {
     Flash(flash::Flash),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
     Config(config::Config),
     #[command(after_help = "\
 Examples:
@@ -40,6 +46,8 @@ impl Verb {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<()> {
         match self {
             Self::Flash(verb) => verb.run(context),
+            Self::Backup(verb) => verb.run(context),
+            Self::Restore(verb) => verb.run(context),
             Self::Config(verb) => verb.run(context),
             Self::Bench(verb) => verb.run(context),
             Self::Monitor(verb) => verb.run(context),

@@ -80,7 +80,8 @@ fn serve(setup: &Setup, stop: &Stop, context: &Context) -> anyhow::Result<Outcom
     Ok(server.run(stop).map_err(|error| explain(error.into()))?)
 }
 
-fn explain(error: SetupError) -> Failure {
+/// Why a settings file or a data folder cannot be used.
+pub(crate) fn explain(error: SetupError) -> Failure {
     let why = error.to_string();
     match error {
         SetupError::Server(ServerError::Listen { address, error }) => cannot_listen(address, &error),

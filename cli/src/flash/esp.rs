@@ -22,7 +22,7 @@ use obkmq_image::ChipId;
 use serialport::UsbPortInfo;
 
 use super::explain::{Phase, chain, explain};
-use super::limits::{LINE_TRIES, SEGMENT_BYTES};
+use super::limits::{LINE_TRIES, READ_BLOCK_BYTES, READ_BLOCKS_IN_FLIGHT, SEGMENT_BYTES};
 use super::{Loader, Part, Written};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
@@ -194,6 +194,42 @@ impl Loader for EspLoader {
         Ok(Written { written_bytes, skipped_bytes: all_bytes.saturating_sub(written_bytes) })
     }
 
+    fn read(&mut self, range: &Range<u32>, context: &Context) -> Result<Vec<u8>, Failure> {
+        let size = range.end.saturating_sub(range.start);
+        let mut tries = 1;
+        loop {
+            // The library reads into files only. This one is the user's alone, and is gone when it is dropped.
+            let file = tempfile::NamedTempFile::new().map_err(|error| no_room(&error))?;
+            let mut flasher = self.take_flasher()?;
+            let result = guarded(|| {
+                let path = file.path().to_owned();
+                flasher.read_flash(range.start, size, READ_BLOCK_BYTES, READ_BLOCKS_IN_FLIGHT, path)
+            });
+            self.flasher = Some(flasher);
+            let Err(error) = result else {
+                return std::fs::read(file.path()).map_err(|error| no_room(&error));
+            };
+            let failure = explain(&error, &self.path, Phase::Reading);
+            if tries >= LINE_TRIES || !is_about_the_line(&error) {
+                return Err(failure);
+            }
+            tries += 1;
+            context.detail(format_args!("{}; trying again", chain(&error)));
+            if self.may_reset {
+                let flasher = self.take_flasher()?;
+                self.flasher = Some(reattach(flasher, &self.path).map_err(|_| failure)?);
+            }
+        }
+    }
+
+    fn md5(&mut self, range: &Range<u32>) -> Result<[u8; 16], Failure> {
+        let size = range.end.saturating_sub(range.start);
+        let mut flasher = self.take_flasher()?;
+        let result = guarded(|| flasher.checksum_md5(range.start, size));
+        self.flasher = Some(flasher);
+        result.map(u128::to_be_bytes).map_err(|error| explain(&error, &self.path, Phase::Reading))
+    }
+
     fn erase(&mut self, range: &Range<u32>) -> Result<(), Failure> {
         let size = range.end.saturating_sub(range.start);
         let mut flasher = self.take_flasher()?;
@@ -213,7 +249,7 @@ impl Loader for EspLoader {
         });
         if let Err(error) = started {
             context.warn(format_args!(
-                "everything is written and verified, but the chip could not be reset ({}): tap RESET",
+                "the chip could not be reset ({}): tap RESET; what was written is verified",
                 chain(&error)
             ));
         }
@@ -249,6 +285,15 @@ impl EspLoader {
     }
 }
 
+fn no_room(error: &std::io::Error) -> Failure {
+    Failure::new(
+        Exit::Internal,
+        "What was read cannot be put down.",
+        format!("{}: {error}", std::env::temp_dir().display()),
+        "make room there, or name another folder with TMPDIR, and run the same command again",
+    )
+}
+
 /// The ROM never answered at all.
 fn is_silence(error: &Error) -> bool {
     chain(error).contains("Failed to connect to the device")
@@ -258,7 +303,15 @@ fn is_silence(error: &Error) -> bool {
 fn is_about_the_line(error: &Error) -> bool {
     matches!(
         error,
-        Error::Connection(_) | Error::Flashing(_) | Error::InvalidResponse(_) | Error::RomError(_)
+        Error::Connection(_)
+            | Error::Flashing(_)
+            | Error::InvalidResponse(_)
+            | Error::RomError(_)
+            | Error::CorruptData(..)
+            | Error::DigestMismatch(..)
+            | Error::IncorrectDigestLength(_)
+            | Error::IncorrectResponse
+            | Error::ReadMoreThanExpected
     )
 }
 

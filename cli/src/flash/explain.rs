@@ -11,6 +11,7 @@ use crate::failure::{Exit, Failure};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     Connecting { may_reset: bool },
+    Reading,
     Writing,
 }
 
@@ -39,6 +40,12 @@ pub(super) fn explain(error: &Error, path: &str, phase: Phase) -> Failure {
             format!("Writing stopped on {path}: the board is half-flashed and does not start."),
             cause(error),
             "check cable and supply, then run the same command again; what is written is skipped",
+        ),
+        (_, Phase::Reading) => Failure::new(
+            Exit::NoReply,
+            format!("Reading stopped on {path}; nothing on the board was changed."),
+            cause(error),
+            "check the cable, try a slower speed (--baud 115200), and run the same command again",
         ),
         (_, Phase::Connecting { may_reset }) => no_reply(error, path, may_reset),
     }

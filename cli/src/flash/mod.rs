@@ -3,18 +3,24 @@
 //! | file | concept |
 //! |---|---|
 //! | [`image`] | the image: found, read and checked before any port is opened |
+//! | [`backup`] | a whole flash in a file, with its checksum beside it |
 //! | [`plan`] | what is written, kept and erased, and that it fits the chip |
+//! | [`provision`] | settings that are written together with the image |
 //! | [`esp`] | the ESP32 family's loader, with the espflash library |
 //! | [`explain`] | that library's errors in words a user can act on |
+//! | [`options`] | how the loader is reached |
 //! | [`limits`] | sizes and times |
 //!
 //! A chip back end implements [`Loader`]; nothing outside it knows the chip's protocol.
 
+pub(crate) mod backup;
 pub(crate) mod esp;
 mod explain;
 pub(crate) mod image;
 mod limits;
+pub(crate) mod options;
 pub(crate) mod plan;
+pub(crate) mod provision;
 
 use std::ops::Range;
 
@@ -51,6 +57,12 @@ pub(crate) trait Loader {
         progress: &mut dyn FnMut(u64),
         context: &Context,
     ) -> Result<Written, Failure>;
+
+    /// Reads a range, and compares it with the chip's own checksum.
+    fn read(&mut self, range: &Range<u32>, context: &Context) -> Result<Vec<u8>, Failure>;
+
+    /// The MD5 sum that the chip computes of a range.
+    fn md5(&mut self, range: &Range<u32>) -> Result<[u8; 16], Failure>;
 
     /// Erases whole erase units.
     fn erase(&mut self, range: &Range<u32>) -> Result<(), Failure>;

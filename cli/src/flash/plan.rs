@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use serde::Serialize;
 
+use super::Part;
 use super::image::Image;
 use super::limits::{LINE_SPEED_SHARE, SECTOR_BYTES};
 use crate::failure::{Exit, Failure};
@@ -62,8 +63,9 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// `erase` also erases the owner's regions.
-    pub(crate) fn make(image: &Image, erase: bool) -> Self {
+    /// `erase` also erases the owner's regions; `settings` is written in the place of one of them.
+    pub(crate) fn make(image: &Image, erase: bool, settings: Option<&Part>) -> Self {
+        let is_settings = |region: &Region| settings.is_some_and(|part| part.offset == region.range.start);
         let written = image.parts.iter().map(|part| Step {
             action: if part.data.iter().all(|byte| *byte == 0xFF) { Action::Blank } else { Action::Write },
             name: part.name.clone(),
@@ -71,17 +73,23 @@ impl Plan {
             bytes: u32::try_from(part.data.len()).unwrap_or(u32::MAX),
         });
         let others = image.others.iter().map(|region| Step {
-            action: if erase && region.role == Role::Owner { Action::Erase } else { Action::Keep },
+            action: match region.role {
+                Role::Owner if is_settings(region) => Action::Write,
+                Role::Owner if erase => Action::Erase,
+                _ => Action::Keep,
+            },
             name: region.name.clone(),
             offset: region.range.start,
             bytes: region.range.end.saturating_sub(region.range.start),
         });
         let mut steps: Vec<Step> = written.chain(others).collect();
         steps.sort_by_key(|step| step.offset);
-        let erased = image.others.iter().filter(|region| erase && region.role == Role::Owner);
+        let erased =
+            image.others.iter().filter(|region| erase && region.role == Role::Owner && !is_settings(region));
+        let written = image.parts.iter().chain(settings);
         Self {
             erased: erased.map(|region| sectors(&region.range)).collect(),
-            bytes: image.parts.iter().map(|part| part.data.len() as u64).sum(),
+            bytes: written.map(|part| part.data.len() as u64).sum(),
             flash_bytes: image.flash_bytes,
             steps,
         }
@@ -139,7 +147,6 @@ fn kilobytes(bytes: u32) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Part;
     use super::*;
     use obkmq_image::ChipId;
 
@@ -172,7 +179,7 @@ mod tests {
 
     #[test]
     fn the_owners_regions_are_kept_and_boot_state_is_blanked() {
-        let plan = Plan::make(&image(), false);
+        let plan = Plan::make(&image(), false, None);
         assert_eq!(
             actions(&plan),
             [
@@ -191,22 +198,34 @@ mod tests {
 
     #[test]
     fn erase_takes_the_owners_regions_and_leaves_the_spare_slot() {
-        let plan = Plan::make(&image(), true);
+        let plan = Plan::make(&image(), true, None);
         assert_eq!(plan.erased, [0xB000..0x1_0000, 0x39_0000..0x40_0000]);
         assert!(actions(&plan).contains(&("settings", Action::Erase)));
         assert!(actions(&plan).contains(&("app_b", Action::Keep)));
     }
 
     #[test]
+    fn settings_are_written_and_not_erased_while_the_rest_of_the_owner_is() {
+        let settings = Part { name: "settings".to_owned(), offset: 0xB000, data: vec![1; 0x5000] };
+        for erase in [false, true] {
+            let plan = Plan::make(&image(), erase, Some(&settings));
+            assert!(actions(&plan).contains(&("settings", Action::Write)), "{erase}");
+            assert_eq!(plan.erased.contains(&(0x39_0000..0x40_0000)), erase);
+            assert!(!plan.erased.contains(&(0xB000..0x1_0000)));
+            assert_eq!(plan.bytes, 0x5000 + 0xC00 + 0x2000 + 0x2_0000 + 0x5000);
+        }
+    }
+
+    #[test]
     fn a_flash_that_is_too_small_is_refused() {
-        let plan = Plan::make(&image(), false);
+        let plan = Plan::make(&image(), false, None);
         assert_eq!(plan.check_flash(0x20_0000).unwrap_err().exit, Exit::WrongImage);
         assert_eq!(plan.check_flash(0x40_0000), Ok(()));
     }
 
     #[test]
     fn every_line_fits_sixty_columns() {
-        for line in Plan::make(&image(), true).lines() {
+        for line in Plan::make(&image(), true, None).lines() {
             assert!(line.chars().count() <= 60, "{line}");
         }
     }

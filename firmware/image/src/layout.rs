@@ -23,6 +23,12 @@ pub const TABLE_END: u32 = 0x9000;
 /// The least flash obkmq can live in.
 pub const MIN_FLASH_BYTES: u32 = 2 << 20;
 
+/// Where the settings region lies in every layout.
+pub const SETTINGS_OFFSET: u32 = 0xB000;
+
+/// Size of the settings region in every layout.
+pub const SETTINGS_BYTES: u32 = 0x5000;
+
 const LARGE_FLASH_BYTES: u32 = 4 << 20;
 
 /// Name, type, offset, size.
@@ -30,7 +36,7 @@ type Row = (&'static str, PartitionType, u32, u32);
 
 const FOUR_MEGABYTES: [Row; 6] = [
     ("otadata", PartitionType::OTADATA, 0x00_9000, 0x00_2000),
-    ("settings", PartitionType::SETTINGS, 0x00_B000, 0x00_5000),
+    ("settings", PartitionType::SETTINGS, SETTINGS_OFFSET, SETTINGS_BYTES),
     ("app_a", PartitionType::OTA_0, 0x01_0000, 0x18_0000),
     ("app_b", PartitionType::OTA_1, 0x19_0000, 0x18_0000),
     ("files", PartitionType::FILES, 0x31_0000, 0x08_0000),
@@ -39,7 +45,7 @@ const FOUR_MEGABYTES: [Row; 6] = [
 
 const TWO_MEGABYTES: [Row; 6] = [
     ("otadata", PartitionType::OTADATA, 0x00_9000, 0x00_2000),
-    ("settings", PartitionType::SETTINGS, 0x00_B000, 0x00_5000),
+    ("settings", PartitionType::SETTINGS, SETTINGS_OFFSET, SETTINGS_BYTES),
     ("app_a", PartitionType::OTA_0, 0x01_0000, 0x0D_0000),
     ("app_b", PartitionType::OTA_1, 0x0E_0000, 0x0D_0000),
     ("files", PartitionType::FILES, 0x1B_0000, 0x02_8000),

@@ -39,4 +39,4 @@ pub use node::{AdoptError, Node};
 pub use obkmq_broker::{Anonymous, Full, Instant, Limits, LinkId, Want};
 pub use obkmq_config::settings::{Capabilities, Capability};
 pub use radio::{Credentials, JoinFailure, Network, Radio, WifiLink};
-pub use storage::StorageError;
+pub use storage::{StorageError, store_settings};

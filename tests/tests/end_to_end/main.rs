@@ -6,6 +6,7 @@
 mod flashing;
 mod foreign;
 mod host;
+mod keeping;
 mod moving_in;
 mod story;
 
@@ -20,6 +21,7 @@ fn main() {
     if cfg!(unix) {
         trials.extend(story::trials());
         trials.extend(flashing::trials());
+        trials.extend(keeping::trials());
     }
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }

@@ -4,6 +4,7 @@ mod apply;
 mod change;
 mod del_user;
 mod export;
+mod pack;
 mod path;
 mod set_user;
 mod settings;
@@ -40,6 +41,7 @@ enum Action {
     Diff(apply::Diff),
     Export(export::Export),
     Path(path::Path),
+    Pack(pack::Pack),
 }
 
 impl Config {
@@ -55,6 +57,7 @@ impl Config {
             Action::Diff(action) => action.run(context),
             Action::Export(action) => action.run(context),
             Action::Path(action) => action.run(context),
+            Action::Pack(action) => action.run(context),
         }
     }
 }

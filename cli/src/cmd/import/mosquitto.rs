@@ -1,7 +1,6 @@
 //! `import mosquitto`: configuration, users and rights as a settings file; retained messages over the network.
 
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -14,6 +13,7 @@ use crate::mosquitto::convert::{self, Imported};
 use crate::mosquitto::retained::{self, OldBroker};
 use crate::mosquitto::{Finding, Kind, draft};
 use crate::secret::Secret;
+use crate::secret_file;
 use crate::target::{self, NetworkOptions, Target};
 
 /// Turn mosquitto's files into settings, and carry its retained messages over
@@ -76,7 +76,7 @@ impl Mosquitto {
         let imported = convert::import(file)?;
         let text = draft::write(file, &imported);
         if let Some(output) = &self.output {
-            create(output, &text)?;
+            secret_file::create(output, text.as_bytes())?;
         }
         if context.json {
             let toml = self.output.is_none().then_some(text.as_str());
@@ -163,28 +163,6 @@ fn report(imported: &Imported, output: Option<&Path>, context: &Context) {
 
 fn printable(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { '?' } else { character }).collect()
-}
-
-/// A new file that only its owner can read.
-fn create(path: &Path, text: &str) -> Result<(), Failure> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let failed = |why: String, next: &str| {
-        Failure::new(Exit::Usage, format!("{} cannot be written.", path.display()), why, next)
-    };
-    let mut file = options.open(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::AlreadyExists => failed(
-            "it is there already, and may hold what you have changed".to_owned(),
-            "choose another name, or move it away",
-        ),
-        _ => failed(error.to_string(), "choose another folder"),
-    })?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|error| {
-        drop(fs::remove_file(path));
-        failed(error.to_string(), "make room, or choose another folder")
-    })
 }
 
 /// Not left to clap, whose message would repeat a password.

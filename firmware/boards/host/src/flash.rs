@@ -103,6 +103,11 @@ impl Flash {
         Self { cells: vec![0xFF; capacity_bytes as usize], file: None }
     }
 
+    /// What it holds.
+    pub(crate) fn into_cells(self) -> Vec<u8> {
+        self.cells
+    }
+
     fn at(&mut self, offset: u32, length: usize) -> Result<&mut [u8], FlashError> {
         let start = offset as usize;
         let cells = self.cells.get_mut(start..start.saturating_add(length));

@@ -163,7 +163,7 @@ pub(crate) fn open_flash(folder: &Path) -> Result<Flash, SetupError> {
 
 /// Settings from a file. Users whose password has not changed keep the hash they have in `current`, so that starting
 /// twice with one file changes nothing.
-fn read_settings(path: &Path, current: &Settings) -> Result<Settings, SetupError> {
+pub(crate) fn read_settings(path: &Path, current: &Settings) -> Result<Settings, SetupError> {
     let text = fs::read_to_string(path).map_err(|error| SetupError::Read { path: path.to_owned(), error })?;
     let file = toml::parse(&text).map_err(|error| SetupError::File { path: path.to_owned(), error })?;
     let mut settings = file.settings;

@@ -17,6 +17,7 @@ use embedded_storage::nor_flash::{
     ErrorType, MultiwriteNorFlash, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash,
 };
 use embedded_storage_async::nor_flash as asynchronous;
+use obkmq_config::settings::Settings;
 use sequential_storage::cache::{Cache, Uncached};
 use sequential_storage::map::{Key as MapKey, MapConfig, MapStorage, SerializationError};
 
@@ -60,6 +61,19 @@ impl<E: NorFlashError> From<sequential_storage::Error<E>> for StorageError {
             _ => Self::Damaged,
         }
     }
+}
+
+/// Commits settings to the region in `range` of `flash`, just as a running node does: for a flash that is filled before
+/// its first boot.
+///
+/// # Errors
+/// [`StorageError`]; the region may hold a part of them then.
+pub fn store_settings<F: MultiwriteNorFlash>(
+    flash: &mut F,
+    range: Range<u32>,
+    settings: &Settings,
+) -> Result<(), StorageError> {
+    SettingsStore::new(range).save(flash, settings)
 }
 
 /// A blocking flash behind the asynchronous traits; every future is ready at once.

@@ -1,0 +1,101 @@
+//! `obkmq backup`: all that a board's flash holds, in a file.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::flash::Loader;
+use crate::flash::backup;
+use crate::flash::options::LoaderOptions;
+use crate::interrupt;
+
+/// Save all that a board's flash holds in a file
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  obkmq backup kitchen.bin --port /dev/ttyUSB0
+
+Users, settings, scripts, retained messages and the firmware itself: `obkmq restore` puts them on this board again, or on a \
+spare one. The SHA-256 stands in FILE.sha256. An interrupted backup goes on where it stopped when the same command is \
+run again. The board is out of service meanwhile, and starts again afterwards.")]
+pub(crate) struct Backup {
+    /// The file to be made
+    #[arg(default_value = "obkmq-backup.bin")]
+    file: PathBuf,
+    #[command(flatten)]
+    loader: LoaderOptions,
+}
+
+impl Backup {
+    pub(crate) fn run(self, context: &Context) -> anyhow::Result<()> {
+        #[derive(Serialize)]
+        struct Outcome<'a> {
+            file: &'a Path,
+            chip: String,
+            bytes: u64,
+            resumed_bytes: u64,
+            sha256: &'a str,
+            seconds: f64,
+        }
+        interrupt::arm("Nothing was read.", "run the same command again when you are ready");
+        backup::check_free(&self.file)?;
+        let (_, loader) = self.loader.connect(context)?;
+        let mut loader: Box<dyn Loader> = Box::new(loader);
+        let bytes = loader.flash_bytes();
+        let chip = loader.chip().to_string();
+        context.note(format_args!(
+            "{} kB to {}, about {:.0} s at {} baud",
+            bytes / 1024,
+            self.file.display(),
+            backup::seconds(bytes, self.loader.baud).ceil(),
+            self.loader.baud
+        ));
+        interrupt::arm(
+            "The backup is not whole; the board is as it was, and waits in its loader.",
+            "run the same command again: it goes on where it stopped; or tap RESET",
+        );
+        let started = Instant::now();
+        let bar = context.byte_bar(bytes.into());
+        let taken = backup::take(loader.as_mut(), &self.file, &mut |done| bar.set_position(done), context);
+        bar.finish_and_clear();
+        // Whether or not it was read: the board is wanted back.
+        interrupt::arm("The board waits in its loader.", "tap RESET");
+        let restarted = loader.start_firmware(context);
+        let taken = taken?;
+        if let Err(failure) = restarted {
+            context.warn(format_args!("the board was not started again ({}): tap RESET", failure.why));
+        }
+        context.warn(format_args!(
+            "{} holds password hashes, and Wi-Fi passwords in clear: keep it to yourself",
+            self.file.display()
+        ));
+        let seconds = started.elapsed().as_secs_f64();
+        if context.json {
+            return context.out_json(
+                "backup",
+                Outcome {
+                    file: &self.file,
+                    chip,
+                    bytes: taken.bytes,
+                    resumed_bytes: taken.resumed_bytes,
+                    sha256: &taken.sha256,
+                    seconds,
+                },
+            );
+        }
+        let resumed = if taken.resumed_bytes > 0 {
+            format!(", {} of them from before", taken.resumed_bytes)
+        } else {
+            String::new()
+        };
+        context.out(format_args!(
+            "{}: {} bytes{resumed} in {seconds:.1} s",
+            self.file.display(),
+            taken.bytes
+        ))?;
+        context.out(format_args!("sha256 {}", taken.sha256))
+    }
+}
