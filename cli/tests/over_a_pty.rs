@@ -114,6 +114,48 @@ fn a_user_gets_rights_together_with_the_password() {
 }
 
 #[test]
+fn a_board_joins_a_network_or_says_why_not() {
+    let cases = [
+        ("home", "correct horse\n", 0, "joined home: the broker is at 192.168.1.30:1883\n"),
+        ("home", "wrong horse\n", 9, "the network does not accept the password"),
+        ("Home", "correct horse\n", 9, "no network of that name answers"),
+        ("dead", "12345678\n", 9, "the network gave the board no address (DHCP)"),
+    ];
+    std::thread::scope(|scope| {
+        for (ssid, password, code, words) in cases {
+            scope.spawn(move || {
+                let home = tempfile::tempdir().unwrap();
+                let networks = &["home:correct horse", "café", "dead:12345678 without DHCP"];
+                let device = Device::with(Setup { networks, ..Setup::default() });
+                let words_of_command = format!("config set-wifi {ssid} --password-stdin --save");
+                let done = obkmq(home.path(), &device.port, &words_of_command, password);
+                assert_eq!(done.code, code, "{}", done.stderr);
+                let all = done.stdout + &done.stderr;
+                assert!(all.contains(words) && !all.contains(password.trim_end()), "{all}");
+                let profile = std::fs::read_to_string(home.path().join(".config/obkmq/obkmq.toml"));
+                assert_eq!(profile.is_ok_and(|text| text.contains("192.168.1.30")), code == 0);
+                let list = obkmq(home.path(), &device.port, "config get wifi.ssid", "").stdout;
+                assert_eq!(list, format!("{ssid}\n"), "stored in any case");
+            });
+        }
+    });
+}
+
+#[test]
+fn a_board_without_wifi_is_told_from_one_that_cannot_join() {
+    let home = tempfile::tempdir().unwrap();
+    let device = Device::good();
+    let done = obkmq(home.path(), &device.port, "config set-wifi home --open", "");
+    assert_eq!(done.code, 8);
+    assert!(done.stderr.contains("has no Wi-Fi"), "{}", done.stderr);
+    assert_eq!(
+        obkmq(home.path(), &device.port, "config get wifi.ssid", "").stdout,
+        "\n",
+        "nothing was stored"
+    );
+}
+
+#[test]
 fn info_is_a_table_and_one_json_line() {
     let home = tempfile::tempdir().unwrap();
     let device = Device::good();

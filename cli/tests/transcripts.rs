@@ -90,6 +90,7 @@ fn help_of_every_verb() {
         "config",
         "config pack",
         "config set-user",
+        "config set-wifi",
         "config del-user",
         "config get",
         "config set",
@@ -172,6 +173,10 @@ fn errors_about_passwords() {
             ("config set-user house --password-stdin", "\n"),
             ("config set-user house --password-stdin", &"x".repeat(200)),
             ("config set-user house --password-stdin", "tab\there\n"),
+            ("config set-user house --password-from env:HOUSE_PW", ""),
+            ("config set-user house --password-from apple", ""),
+            ("config set-wifi home --password-stdin", "short\n"),
+            ("config set-wifi an-ssid-that-is-longer-than-32-bytes", ""),
         ],
     );
 }

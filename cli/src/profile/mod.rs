@@ -11,7 +11,7 @@
 
 mod save;
 
-pub(crate) use save::save;
+pub(crate) use save::{Remembered, save};
 
 use std::path::{Path, PathBuf};
 

@@ -8,16 +8,20 @@ use crate::failure::{Exit, Failure};
 use crate::secret::Secret;
 use crate::target::HostPort;
 
-/// Writes host (when known), user and password into the profile that the next command will read.
+/// What is to be remembered; what is nothing stays as it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Remembered<'a> {
+    pub(crate) host: Option<&'a HostPort>,
+    pub(crate) user: Option<&'a str>,
+    pub(crate) password: Option<&'a Secret>,
+}
+
+/// Writes it into the profile that the next command will read.
 ///
 /// Returns the path of the file.
-pub(crate) fn save(
-    context: &Context,
-    host: Option<&HostPort>,
-    user: &str,
-    password: &Secret,
-) -> anyhow::Result<PathBuf> {
-    if super::is_reference(password.expose()) {
+pub(crate) fn save(context: &Context, what: &Remembered<'_>) -> anyhow::Result<PathBuf> {
+    let Remembered { host, user, password } = what;
+    if password.is_some_and(|password| super::is_reference(password.expose())) {
         return Err(Failure::new(
             Exit::Usage,
             "This password cannot be saved as text in a profile.",
@@ -39,19 +43,27 @@ pub(crate) fn save(
     let before = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            "# What `obkmq` remembers about your board. It holds a password: keep it to yourself.\n"
+            "# What `obkmq` remembers about your board. It may hold a password: keep it to yourself.\n"
                 .to_owned()
         }
         Err(error) => return Err(not_written(&path, &error).into()),
     };
-    let mut text = before;
+    let mut text = before.clone();
     if let Some(host) = host {
         text = with_key(&text, "host", Some(&host.to_string()));
         // The host's text carries the port; a key of its own would only contradict it.
         text = with_key(&text, "port", None);
     }
-    text = with_key(&text, "user", Some(user));
-    text = with_key(&text, "password", Some(password.expose()));
+    if let Some(user) = user {
+        // A password that was saved is another user's.
+        if !names(&before, user) {
+            text = with_key(&text, "password", None);
+        }
+        text = with_key(&text, "user", Some(user));
+    }
+    if let Some(password) = password {
+        text = with_key(&text, "password", Some(password.expose()));
+    }
     write_whole(&path, &text).map_err(|error| not_written(&path, &error))?;
     Ok(path)
 }
@@ -63,6 +75,11 @@ fn not_written(path: &Path, error: &std::io::Error) -> Failure {
         error.to_string(),
         "choose another place with --profile FILE, or go without it: --no-save",
     )
+}
+
+/// Whether the profile names this user already.
+fn names(text: &str, user: &str) -> bool {
+    super::parse(text).is_ok_and(|parsed| parsed.user.as_deref() == Some(user))
 }
 
 /// `text` with the line of `key` replaced, appended or (with `None`) removed.

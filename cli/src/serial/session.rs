@@ -123,6 +123,11 @@ impl Session {
         self.client.name()
     }
 
+    /// Time on the clock of what carries the conversation.
+    pub(crate) fn now(&self) -> Duration {
+        self.client.now()
+    }
+
     /// Whether its firmware knows settings that this program may not know.
     pub(crate) fn is_newer(&self) -> bool {
         self.hello.schema > SCHEMA

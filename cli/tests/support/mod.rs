@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant as Clock};
 
 use obkmq_config::line::{frame, parse_frame};
+use obkmq_config::settings::Capability;
 use obkmq_host::{Flash, HostBoard, OpenError, identity, regions};
 use obkmq_node::{Action, Anonymous, Instant, Node};
+use obkmq_virtual::radio::{SimulatedNetwork, SimulatedRadio};
 
 const FLASH_BYTES: u32 = 0x40_0000;
 
@@ -38,8 +40,8 @@ pub(crate) struct Setup {
     pub(crate) request: Box<dyn FnMut(&str) -> Reaction + Send>,
     /// What becomes of the body of a reply's line.
     pub(crate) reply: Rewrite,
-    /// Typed once, before anybody else talks to it.
-    pub(crate) typed: &'static str,
+    /// Networks in reach of its simulated radio, as `obkmq sim --network` takes them; none is no radio.
+    pub(crate) networks: &'static [&'static str],
 }
 
 impl Default for Setup {
@@ -49,7 +51,7 @@ impl Default for Setup {
             wire: Box::new(|byte, _| vec![byte]),
             request: Box::new(|_| Reaction::Pass),
             reply: Box::new(|body| vec![body.to_owned()]),
-            typed: "",
+            networks: &[],
         }
     }
 }
@@ -73,7 +75,7 @@ impl Device {
     /// A device whose newest settings, made by typing these lines, are damaged where `text` stands in its flash.
     pub(crate) fn damaged(typed: &str, text: &[u8]) -> Self {
         let flash = tempfile::tempdir().unwrap();
-        let mut node = boot(&chip(&flash));
+        let mut node = boot(&chip(&flash), &[]);
         node.console_input(typed.as_bytes());
         while node.poll(Instant::ZERO).is_some_and(|deadline| deadline <= Instant::ZERO) {}
         drop(node);
@@ -88,7 +90,7 @@ impl Device {
         let (board, terminal, port) = pty();
         let path = chip(&flash);
         // Whoever looks at the flash finds it.
-        drop(boot(&path));
+        drop(boot(&path, &[]));
         std::thread::spawn(move || {
             pump(board, &path, setup);
             drop(terminal);
@@ -106,7 +108,7 @@ fn chip(flash: &tempfile::TempDir) -> PathBuf {
     flash.path().join("chip")
 }
 
-fn boot(flash: &Path) -> Node<HostBoard> {
+fn boot(flash: &Path, networks: &[&str]) -> Node<HostBoard> {
     let flash = loop {
         match Flash::open(flash, FLASH_BYTES) {
             Ok(flash) => break flash,
@@ -115,8 +117,18 @@ fn boot(flash: &Path) -> Node<HostBoard> {
             Err(error) => panic!("{error}"),
         }
     };
-    let identity = identity("test", "esp32c3", Anonymous::Never);
-    Node::boot(HostBoard::new(flash), identity, regions(), Instant::ZERO)
+    let mut identity = identity("test", "esp32c3", Anonymous::Never);
+    let mut board = HostBoard::new(flash);
+    if !networks.is_empty() {
+        identity.capabilities = identity.capabilities.with(Capability::Wifi);
+        let network = |text: &&str| match text.strip_suffix(" without DHCP") {
+            Some(text) => text.parse::<SimulatedNetwork>().unwrap().without_dhcp(),
+            None => text.parse().unwrap(),
+        };
+        let networks = networks.iter().map(network).collect();
+        board = board.with_radio(SimulatedRadio::new(networks, [192, 168, 1, 30].into()));
+    }
+    Node::boot(board, identity, regions(), Instant::ZERO)
 }
 
 /// Both ends of a pty, raw, and its path. The port's end is held open, so that the line survives between two programs.
@@ -139,9 +151,8 @@ fn pty() -> (File, File, PathBuf) {
 
 /// Moves bytes between the line and the node, until the line is gone.
 fn pump(mut board: File, flash: &Path, mut setup: Setup) {
-    let mut node = boot(flash);
+    let mut node = boot(flash, setup.networks);
     let mut started = Clock::now();
-    node.console_input(setup.typed.as_bytes());
     let (mut request, mut reply) = (Vec::new(), Vec::new());
     let mut buffer = [0; 512];
     loop {
@@ -171,7 +182,7 @@ fn pump(mut board: File, flash: &Path, mut setup: Setup) {
                         settle(&mut node, started);
                     }
                     drop(node);
-                    (node, started) = (boot(flash), Clock::now());
+                    (node, started) = (boot(flash, setup.networks), Clock::now());
                     reply.clear();
                 }
             }
@@ -180,7 +191,7 @@ fn pump(mut board: File, flash: &Path, mut setup: Setup) {
         while let Some(action) = node.next_action() {
             if action == Action::Reboot {
                 drop(node);
-                (node, started) = (boot(flash), Clock::now());
+                (node, started) = (boot(flash, setup.networks), Clock::now());
             }
         }
         if setup.prints.is_some() {

@@ -4,9 +4,11 @@ mod apply;
 mod change;
 mod del_user;
 mod export;
+mod given;
 mod pack;
 mod path;
 mod set_user;
+mod set_wifi;
 mod settings;
 mod state;
 mod wanted;
@@ -19,7 +21,8 @@ use crate::context::Context;
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  obkmq config set-user house --port /dev/ttyUSB0
+  obkmq config set-wifi --port /dev/ttyUSB0
+  obkmq config set-user house
   obkmq config list
   obkmq config set mqtt.port 1884
   obkmq config export > house.toml
@@ -32,6 +35,7 @@ pub(crate) struct Config {
 #[derive(Subcommand)]
 enum Action {
     SetUser(set_user::SetUser),
+    SetWifi(set_wifi::SetWifi),
     DelUser(del_user::DelUser),
     Get(settings::Get),
     Set(settings::Set),
@@ -48,6 +52,7 @@ impl Config {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<()> {
         match self.action {
             Action::SetUser(action) => action.run(context),
+            Action::SetWifi(action) => action.run(context),
             Action::DelUser(action) => action.run(context),
             Action::Get(action) => action.run(context),
             Action::Set(action) => action.run(context),

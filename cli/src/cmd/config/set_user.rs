@@ -11,11 +11,12 @@ use obkmq_config::line::Command;
 use serde::Serialize;
 
 use super::change;
+use super::given::GivenPassword;
 use super::state::names;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::interrupt;
-use crate::profile;
+use crate::profile::{self, Remembered};
 use crate::prompt;
 use crate::secret::Secret;
 use crate::serial::connect::DeviceOption;
@@ -59,11 +60,10 @@ pub(crate) struct SetUser {
     #[arg(long)]
     admin: bool,
     /// Change what a user may do, not the password
-    #[arg(long, conflicts_with_all = ["password_stdin", "save", "host"])]
+    #[arg(long, conflicts_with_all = ["password_stdin", "password_from", "save", "host"])]
     keep_password: bool,
-    /// Read the password from standard input instead of asking
-    #[arg(long)]
-    password_stdin: bool,
+    #[command(flatten)]
+    given: GivenPassword,
     /// Save host, user and password in the profile without asking
     #[arg(long, conflicts_with = "no_save")]
     save: bool,
@@ -90,10 +90,10 @@ impl SetUser {
             )
             .into());
         }
-        let password = match (self.keep_password, self.password_stdin) {
-            (true, _) => None,
-            (false, true) => Some(target::password_from_stdin()?),
-            (false, false) => Some(ask_twice(&self.name, context)?),
+        let password = match self.given.read()? {
+            _ if self.keep_password => None,
+            Some(password) => Some(password),
+            None => Some(ask_twice(&self.name, context)?),
         };
         password.as_ref().map_or(Ok(()), check_password)?;
 
@@ -158,7 +158,8 @@ impl SetUser {
             None if context.interactive => ask_host()?,
             given => given.clone(),
         };
-        match profile::save(context, host.as_ref(), &self.name, password) {
+        let remembered = Remembered { host: host.as_ref(), user: Some(&self.name), password: Some(password) };
+        match profile::save(context, &remembered) {
             Ok(path) => Ok(Some(path)),
             // What happened on the device must not be doubted because of a file here.
             Err(error) => {
@@ -200,7 +201,7 @@ fn ask_twice(name: &str, context: &Context) -> anyhow::Result<Secret> {
         return Err(Failure::new(
             Exit::Usage,
             "There is nobody to ask for the password.",
-            "standard input is not a terminal, and --password-stdin is not given",
+            "standard input is not a terminal, and neither --password-stdin nor --password-from is given",
             format!("pipe it in: pass show {name} | obkmq config set-user {name} --password-stdin"),
         )
         .into());
