@@ -11,7 +11,7 @@ use obkmq_mqtt::{Connect, Property, ReasonCode, Text, Version, Will};
 use crate::close::Refusal;
 use crate::delivery::{Delivery, Kind, detail};
 use crate::event::{DisconnectReason, Event, LogText, RefusedReason};
-use crate::link::{Link, State, Want};
+use crate::link::{Link, State, Want, mark};
 use crate::memory::{OutOfMemory, Purpose, extend_reserved};
 use crate::message::{Content, Message};
 use crate::rights::Access;
@@ -125,14 +125,15 @@ impl Core {
     }
 
     fn enqueue_attempt(&mut self, link: Handle<Link>, body: &[u8]) -> Result<(), OutOfMemory> {
-        let extra = self.links.need_extra(&mut self.memory, link, Purpose::Connection)?;
-        let partial = &mut extra.partial;
-        debug_assert!(partial.is_empty(), "the packet before has been taken out");
-        if let Err(error) = self.memory.reserve_exact(partial, body.len(), Purpose::Connection) {
+        debug_assert!(self.links.partial(link).is_empty(), "the packet before has been taken out");
+        let purpose = Purpose::Connection;
+        if let Err(error) = self.links.reserve_partial(&mut self.memory, link, body.len(), purpose) {
             self.links.settle_extra(&mut self.memory, link);
             return Err(error);
         }
-        extend_reserved(partial, body);
+        if let Some(extra) = self.links.extra_mut(link) {
+            extend_reserved(&mut extra.partial, body);
+        }
         self.links[link].state = State::Verifying;
         self.verifying += 1;
         self.fresh_attempt = Some(link);
@@ -330,6 +331,7 @@ impl Core {
         let entry = &mut self.links[link];
         entry.state = State::Connected;
         entry.session = Some(session);
+        entry.marks |= mark::ADMITTED;
         entry.keep_alive_seconds = keep_alive_seconds;
         entry.received_at = self.now;
         let event = Event::Connected {

@@ -200,6 +200,9 @@ pub enum DisconnectReason {
     /// It broke the protocol.
     #[error("{0}")]
     Violation(Violation),
+    /// It sent the beginning of a packet and not the rest, see [`crate::Limits::packet_timeout_ms`].
+    #[error("packet not complete in time")]
+    PacketIncomplete,
     /// It took nothing of what was sent to it.
     #[error("client does not read")]
     NotReading,
@@ -220,6 +223,7 @@ impl DisconnectReason {
             | DisconnectReason::ConnectionLost
             | DisconnectReason::NotReading => None,
             DisconnectReason::KeepAlive => Some(ReasonCode::KeepAliveTimeout),
+            DisconnectReason::PacketIncomplete => Some(ReasonCode::UnspecifiedError),
             DisconnectReason::TakenOver => Some(ReasonCode::SessionTakenOver),
             DisconnectReason::Violation(violation) => Some(violation.code()),
             DisconnectReason::OutOfMemory => Some(ReasonCode::QuotaExceeded),

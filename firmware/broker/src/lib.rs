@@ -14,7 +14,8 @@
 //! * Every growth is charged to [`Limits::memory_bytes`] and may be refused: first new connections, then what is kept
 //!   for nobody in particular, then QoS 0, and last QoS 1 and 2. See `memory.rs`, the only place that allocates.
 //! * A slow reader costs its own messages only. A client that does not read what it asked for is not read either.
-//! * A malformed packet ends its link and nothing else.
+//! * A malformed packet ends its link and nothing else. A packet whose end does not come is not waited for for ever, and
+//!   all beginnings of packets together have a share of the memory, those of clients not let in yet a smaller one.
 //! * No atomics: the crate builds for ARMv5TE.
 //!
 //! # Scope

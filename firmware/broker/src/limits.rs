@@ -41,6 +41,8 @@ pub struct Limits {
     pub memory_bytes: usize,
     /// A CONNECT must be complete this long after the connection was opened.
     pub connect_timeout_ms: u32,
+    /// A packet must be complete this long after its beginning has arrived, or later by a second for each KiB that has.
+    pub packet_timeout_ms: u32,
     /// A link that takes none of its outbox for this long is closed, if it has no keep-alive of its own.
     pub send_timeout_ms: u32,
     /// A link whose QoS 1 message finds no memory is paused, and closed after this time.
@@ -70,6 +72,7 @@ impl Default for Limits {
             event_queue: 64,
             memory_bytes: 256 * 1024 * 1024,
             connect_timeout_ms: 10_000,
+            packet_timeout_ms: 30_000,
             send_timeout_ms: 60_000,
             stall_timeout_ms: 10_000,
             flush_timeout_ms: 2_000,
@@ -133,6 +136,14 @@ pub(crate) const SLAB_CHUNK_BYTES: usize = 512;
 
 /// A reassembly buffer grows at least by this, or by half.
 pub(crate) const REASSEMBLY_STEP_BYTES: usize = 128;
+
+/// A packet that comes no slower than this is waited for.
+pub(crate) const SLOWEST_PACKET_BYTES_PER_SECOND: u32 = 1024;
+
+/// The part of the budget, as a power of two, that the beginnings of packets may take up, all links together.
+pub(crate) const PARTIAL_PACKETS_SHIFT: u32 = 2;
+/// The same of those who have not been let in, those whose credentials are being checked included.
+pub(crate) const PARTIAL_CONNECTS_SHIFT: u32 = 3;
 
 /// Levels of a filter with wildcards.
 pub(crate) const MAX_WILDCARD_LEVELS: usize = 32;

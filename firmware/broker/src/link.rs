@@ -7,6 +7,7 @@ use core::num::NonZeroU16;
 use obkmq_mqtt::Version;
 
 use crate::delivery::List;
+use crate::limits::{PARTIAL_CONNECTS_SHIFT, PARTIAL_PACKETS_SHIFT};
 use crate::memory::{Memory, OutOfMemory, Purpose};
 use crate::message::Message;
 use crate::policy::Peer;
@@ -117,6 +118,8 @@ pub(crate) mod mark {
     /// Its packets find no memory, since [`super::Link::received_at`], which stands still until one does. The note must
     /// not take memory itself.
     pub(crate) const STALLED: u8 = 0x02;
+    /// Its client was let in.
+    pub(crate) const ADMITTED: u8 = 0x04;
 }
 
 impl Link {
@@ -151,6 +154,8 @@ impl Link {
 pub(crate) struct Extra {
     /// The beginning of a packet whose end has not arrived; or the CONNECT that is being verified.
     pub(crate) partial: Vec<u8>,
+    /// Since when, or since when it has been read again.
+    pub(crate) partial_since: Moment,
     /// Topic aliases that the client has set (section 3.3.2.3.4 of MQTT 5).
     pub(crate) aliases: Vec<Alias>,
     /// The largest packet the client takes.
@@ -177,6 +182,7 @@ impl Default for Extra {
     fn default() -> Self {
         Extra {
             partial: Vec::new(),
+            partial_since: Moment::default(),
             aliases: Vec::new(),
             max_packet_bytes: u32::MAX,
             told_at: Moment::default(),
@@ -207,11 +213,25 @@ pub(crate) struct Links {
     extras: Slab<Extra>,
     peers: Slab<SocketAddrV6>,
     generation: u32,
+    partials: Partials,
+}
+
+/// Bytes that the beginnings of packets take up.
+#[derive(Debug, Default)]
+struct Partials {
+    of_strangers: usize,
+    of_clients: usize,
 }
 
 impl Links {
     pub(crate) const fn new() -> Self {
-        Links { slab: Slab::new(), extras: Slab::new(), peers: Slab::new(), generation: 0 }
+        Links {
+            slab: Slab::new(),
+            extras: Slab::new(),
+            peers: Slab::new(),
+            generation: 0,
+            partials: Partials { of_strangers: 0, of_clients: 0 },
+        }
     }
 
     pub(crate) const fn live(&self) -> usize {
@@ -254,10 +274,11 @@ impl Links {
         self.slab.insert(memory, Link::new(self.generation, peer, now), purpose)
     }
 
-    /// Removes a link whose outbox, will and aliases have been taken from it.
+    /// Removes a link whose outbox, will, aliases and beginning of a packet have been taken from it.
     pub(crate) fn remove(&mut self, memory: &mut Memory, handle: Handle<Link>) {
         let Some(link) = self.slab.remove(handle) else { return };
         if let Some(extra) = link.extra.and_then(|extra| self.extras.remove(extra)) {
+            debug_assert!(extra.partial.capacity() == 0, "the beginning of a packet left behind");
             memory.release(extra.partial);
             memory.release(extra.aliases);
         }
@@ -331,6 +352,9 @@ impl Links {
         if let Some(handle) = self.slab[link].extra
             && !self.extras[handle].is_needed()
         {
+            // There may be room without anything in it.
+            let room = self.lend_partial(link);
+            memory.release(room);
             self.slab[link].extra = None;
             if let Some(extra) = self.extras.remove(handle) {
                 memory.release(extra.partial);
@@ -347,9 +371,62 @@ impl Links {
 
     /// Takes the beginning of a packet out.
     pub(crate) fn take_partial(&mut self, memory: &mut Memory, link: Handle<Link>) -> Vec<u8> {
-        let partial = self.extra_mut(link).map(|extra| core::mem::take(&mut extra.partial));
+        let partial = self.lend_partial(link);
         self.settle_extra(memory, link);
-        partial.unwrap_or_default()
+        partial
+    }
+
+    /// Takes it out, and keeps its place.
+    pub(crate) fn lend_partial(&mut self, link: Handle<Link>) -> Vec<u8> {
+        let partial = self.extra_mut(link).map_or(Vec::new(), |extra| core::mem::take(&mut extra.partial));
+        let held = self.held_by_kind(link);
+        debug_assert!(*held >= partial.capacity(), "more beginnings of packets taken than were put");
+        *held = held.saturating_sub(partial.capacity());
+        partial
+    }
+
+    /// Puts it back.
+    pub(crate) fn return_partial(&mut self, link: Handle<Link>, partial: Vec<u8>) {
+        *self.held_by_kind(link) += partial.capacity();
+        if let Some(extra) = self.extra_mut(link) {
+            extra.partial = partial;
+        }
+    }
+
+    /// Makes the capacity for the beginning of a packet at least `capacity`, within the share of its kind. One alone may
+    /// take what it needs.
+    pub(crate) fn reserve_partial(
+        &mut self,
+        memory: &mut Memory,
+        link: Handle<Link>,
+        capacity: usize,
+        purpose: Purpose,
+    ) -> Result<(), OutOfMemory> {
+        let before = self.need_extra(memory, link, purpose)?.partial.capacity();
+        let growth = capacity.saturating_sub(before);
+        let limit = memory.limit();
+        let Partials { of_strangers, of_clients } = self.partials;
+        let (own_kind, shared, share) = if self.slab[link].marks & mark::ADMITTED == 0 {
+            (of_strangers, of_strangers, limit >> PARTIAL_CONNECTS_SHIFT)
+        } else {
+            (of_clients, of_clients.saturating_add(of_strangers), limit >> PARTIAL_PACKETS_SHIFT)
+        };
+        if own_kind > before && shared.saturating_add(growth) > share {
+            return Err(OutOfMemory);
+        }
+        let partial = &mut self.need_extra(memory, link, purpose)?.partial;
+        memory.reserve_exact(partial, capacity, purpose)?;
+        let growth = partial.capacity() - before;
+        *self.held_by_kind(link) += growth;
+        Ok(())
+    }
+
+    fn held_by_kind(&mut self, link: Handle<Link>) -> &mut usize {
+        if self.slab[link].marks & mark::ADMITTED == 0 {
+            &mut self.partials.of_strangers
+        } else {
+            &mut self.partials.of_clients
+        }
     }
 }
 

@@ -6,8 +6,6 @@
 //! A packet that cannot be handled now (too many unread answers, no memory) stays with the board: `receive` takes
 //! fewer bytes than it was given, and [`Want::Read`] asks for them again.
 
-use alloc::vec::Vec;
-
 use obkmq_mqtt::{AckKind, Connect, DecodeError, FixedHeader, HeaderProgress, Packet, PacketType};
 
 use crate::delivery::Kind;
@@ -125,22 +123,30 @@ impl Core {
             State::Opened => Purpose::Connection,
             _ => Purpose::Session,
         };
-        let partial = &mut self.links.need_extra(&mut self.memory, link, purpose)?.partial;
+        let partial = &self.links.need_extra(&mut self.memory, link, purpose)?.partial;
+        let (is_new, capacity) = (partial.is_empty(), partial.capacity());
         let needed = partial.len() + bytes.len();
-        let mut room = Ok(());
-        if needed > partial.capacity() {
-            let step = REASSEMBLY_STEP_BYTES.max(partial.capacity() / 2);
-            let generous = (partial.capacity() + step).min(total.unwrap_or(usize::MAX)).max(needed);
-            room = self
-                .memory
-                .reserve_exact(partial, generous, purpose)
-                .or_else(|_| self.memory.reserve_exact(partial, needed, purpose));
+        if needed > capacity {
+            let step = REASSEMBLY_STEP_BYTES.max(capacity / 2);
+            let generous = (capacity + step).min(total.unwrap_or(usize::MAX)).max(needed);
+            let (links, memory) = (&mut self.links, &mut self.memory);
+            let room = links
+                .reserve_partial(memory, link, generous, purpose)
+                .or_else(|_| links.reserve_partial(memory, link, needed, purpose));
+            if room.is_err() {
+                links.settle_extra(memory, link);
+                return room;
+            }
         }
-        match room {
-            Ok(()) => extend_reserved(partial, bytes),
-            Err(OutOfMemory) => self.links.settle_extra(&mut self.memory, link),
+        let now = self.now;
+        if let Some(extra) = self.links.extra_mut(link) {
+            extend_reserved(&mut extra.partial, bytes);
+            if is_new {
+                extra.partial_since = now;
+                self.wake_by(now.after_millis(self.policy.limits.packet_timeout_ms.into()));
+            }
         }
-        room
+        Ok(())
     }
 
     /// Adds to a partial packet: its header a byte at a time, since only the header tells where the packet ends.
@@ -167,15 +173,12 @@ impl Core {
             return Ok(Step::Took(piece.len()));
         }
         // The place stays taken, so that the packet can be put back.
-        let mut packet =
-            self.links.extra_mut(link).map_or(Vec::new(), |extra| core::mem::take(&mut extra.partial));
+        let mut packet = self.links.lend_partial(link);
         let outcome = self.handle(link, header, packet.get(header_bytes..).unwrap_or_default());
-        if outcome == Ok(Outcome::NoMemory)
-            && let Some(extra) = self.links.extra_mut(link)
-        {
+        if outcome == Ok(Outcome::NoMemory) {
             // The last piece goes back to the board, and comes again with `Want::Read`.
             packet.truncate(packet.len() - piece.len());
-            extra.partial = packet;
+            self.links.return_partial(link, packet);
             return Ok(Step::NoMemory);
         }
         if header.packet_type == PacketType::Connect {
@@ -259,12 +262,16 @@ impl Core {
         }
     }
 
-    /// Ends a pause. The keep-alive, which stood still, begins anew.
+    /// Ends a pause. The keep-alive, which stood still, begins anew, and so does the time for a packet in part.
     pub(crate) fn resume(&mut self, link: Handle<Link>) {
         let entry = &mut self.links[link];
         entry.pause = None;
         if entry.marks & mark::STALLED == 0 {
             entry.received_at = self.now;
+        }
+        let now = self.now;
+        if let Some(extra) = self.links.extra_mut(link) {
+            extra.partial_since = now;
         }
         self.want(link, Want::Read);
         self.wake_for(link);

@@ -5,7 +5,8 @@
 //! what brings a deadline nearer says so with [`Core::wake_for`].
 
 use crate::event::{DisconnectReason, RefusedReason};
-use crate::link::{Link, Pause, State, mark};
+use crate::limits::SLOWEST_PACKET_BYTES_PER_SECOND;
+use crate::link::{Extra, Link, Pause, State, mark};
 use crate::session::{Marks, NEVER_EXPIRES, Session};
 use crate::slab::Handle;
 use crate::state::Core;
@@ -16,6 +17,7 @@ use crate::time::{Instant, Moment};
 enum Due {
     NoConnect,
     KeepAlive,
+    Packet,
     NotReading,
     NoMemory,
     Left,
@@ -132,7 +134,12 @@ impl Core {
                     .then(|| (after(entry.taken_at, send_timeout_ms), Due::NotReading));
                 let stalled =
                     is_stalled.then(|| (after(entry.received_at, limits.stall_timeout_ms), Due::NoMemory));
-                [silent, stuck, stalled].into_iter().flatten().min_by_key(|(moment, _)| *moment)
+                let partial = self
+                    .links
+                    .extra(link)
+                    .filter(|extra| !extra.partial.is_empty() && entry.pause.is_none() && !is_stalled)
+                    .map(|extra| (packet_due(extra, limits.packet_timeout_ms), Due::Packet));
+                [silent, partial, stuck, stalled].into_iter().flatten().min_by_key(|(moment, _)| *moment)
             }
         }
     }
@@ -141,9 +148,17 @@ impl Core {
         match due {
             Due::NoConnect => self.refuse(link, None, RefusedReason::ConnectTimeout),
             Due::KeepAlive => self.disconnect(link, DisconnectReason::KeepAlive),
+            Due::Packet => self.disconnect(link, DisconnectReason::PacketIncomplete),
             Due::NotReading => self.disconnect(link, DisconnectReason::NotReading),
             Due::NoMemory => self.disconnect(link, DisconnectReason::OutOfMemory),
             Due::Left => self.close_link(link),
         }
     }
+}
+
+/// When the packet must be complete whose beginning is there.
+fn packet_due(extra: &Extra, timeout_ms: u32) -> Moment {
+    let bytes = u64::try_from(extra.partial.len()).unwrap_or(u64::MAX);
+    let slack_ms = bytes.saturating_mul(1000) / u64::from(SLOWEST_PACKET_BYTES_PER_SECOND);
+    extra.partial_since.after_millis(slack_ms.saturating_add(timeout_ms.into()))
 }

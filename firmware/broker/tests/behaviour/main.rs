@@ -24,6 +24,7 @@ mod model;
 mod model_steps;
 mod network;
 mod openbeken;
+mod partial;
 mod publish;
 mod qos2;
 mod regression;
