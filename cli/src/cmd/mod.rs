@@ -9,6 +9,7 @@ mod config;
 mod flash;
 mod import;
 mod info;
+mod man;
 mod monitor;
 mod ports;
 mod restore;
@@ -40,6 +41,8 @@ Examples:
     Info(info::Info),
     Import(import::Import),
     Completions(completions::Completions),
+    #[command(hide = true)]
+    Man(man::Man),
 }
 
 impl Verb {
@@ -57,6 +60,7 @@ impl Verb {
             Self::Info(verb) => verb.run(context),
             Self::Import(verb) => verb.run(context),
             Self::Completions(verb) => verb.run(context),
+            Self::Man(verb) => verb.run(context),
         }
     }
 }
