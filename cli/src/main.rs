@@ -7,6 +7,7 @@
 mod bench;
 mod cmd;
 mod context;
+mod doctor;
 mod failure;
 mod flash;
 mod interrupt;

@@ -323,3 +323,55 @@ fn a_reader_that_goes_away_is_no_error() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+#[test]
+fn doctor_looks_at_the_board_and_changes_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let device = Device::good();
+    let before = device.cells();
+    let done = obkmq(home.path(), &device.port, "doctor", "");
+    assert_eq!(done.code, 0, "{}{}", done.stdout, done.stderr);
+    assert!(done.stdout.contains("ok       board     $PORT: obkmq"), "{}", done.stdout);
+    assert!(done.stdout.contains("next: obkmq config set-user NAME"), "{}", done.stdout);
+    assert!(device.cells() == before);
+
+    // A broker that is not there is a problem; nothing listens on port 1.
+    let done = obkmq(home.path(), &device.port, "doctor -H 127.0.0.1:1", "");
+    assert_eq!(done.code, 9, "{}{}", done.stdout, done.stderr);
+    assert!(done.stdout.contains("problem  broker"), "{}", done.stdout);
+
+    let device = Device::with(Setup { prints: Some("waiting for download"), ..Setup::default() });
+    let done = obkmq(home.path(), &device.port, "--json doctor", "");
+    assert_eq!(done.code, 5, "{}{}", done.stdout, done.stderr);
+    assert!(done.stdout.contains("\"check\":\"board\",\"verdict\":\"problem\""), "{}", done.stdout);
+}
+
+#[test]
+fn doctor_says_that_settings_are_damaged() {
+    let home = tempfile::tempdir().unwrap();
+    let device = Device::damaged("set mqtt.port 1884\n", &1884_u16.to_le_bytes());
+    let done = obkmq(home.path(), &device.port, "doctor", "");
+    assert_eq!(done.code, 8, "{}{}", done.stdout, done.stderr);
+    assert!(
+        done.stdout.contains("problem  settings") && done.stdout.contains("config apply"),
+        "{}",
+        done.stdout
+    );
+}
+
+#[test]
+fn what_to_type_elsewhere_is_told_without_the_password() {
+    let home = tempfile::tempdir().unwrap();
+    let device = Device::good();
+    let run = |words: &str| obkmq(home.path(), &device.port, words, "");
+    assert_eq!(run("info --connect").code, 2, "nobody knows the address");
+    assert_eq!(run("info --connect -H 192.168.1.30:1884").code, 8, "there is no user");
+    obkmq(home.path(), &device.port, "config set-user house --password-stdin --no-save", "apple\n");
+    let done = run("info --connect -H 192.168.1.30:1884");
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    assert!(done.stdout.starts_with("host 192.168.1.30, port 1884, user house\n"), "{}", done.stdout);
+    for text in ["MqttHost 192.168.1.30\n", "username: \"house\"\n", "Broker    192.168.1.30\n"] {
+        assert!(done.stdout.contains(text), "{}", done.stdout);
+    }
+    assert!(!format!("{}{}", done.stdout, done.stderr).contains("apple"));
+}

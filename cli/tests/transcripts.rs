@@ -108,6 +108,7 @@ fn help_of_every_verb() {
         "info",
         "import",
         "import mosquitto",
+        "doctor",
         "completions",
     ] {
         let words = format!("{verb} --help");

@@ -182,7 +182,7 @@ impl Bench {
 }
 
 /// Who the clients said they are, for the words about a login that was refused.
-enum Login {
+pub(crate) enum Login {
     Nobody,
     WithoutPassword(String),
     User(String),
@@ -208,7 +208,8 @@ fn explain(error: Error, target: &str, login: &Login) -> anyhow::Error {
     explain_trouble(&trouble, client, target, login).into()
 }
 
-fn explain_trouble(trouble: &Trouble, client: u32, target: &str, login: &Login) -> Failure {
+/// Words for one connection that did not come about; the first client's is number 0.
+pub(crate) fn explain_trouble(trouble: &Trouble, client: u32, target: &str, login: &Login) -> Failure {
     let what = match client {
         0 => format!("No connection to {target}."),
         _ => format!("Client {client} got no connection to {target}; others did."),

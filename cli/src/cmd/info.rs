@@ -6,16 +6,30 @@ use clap::Args;
 use obkmq_config::line::Command;
 use serde::Serialize;
 
+use super::connect_notes;
 use crate::context::Context;
 use crate::serial::connect::DeviceOption;
 use crate::serial::session;
+use crate::target::{HostPort, NetworkOptions};
 
 /// Print what a device says of itself
 #[derive(Args)]
-#[command(after_help = "Example:\n  obkmq info --port /dev/ttyUSB0")]
+#[command(after_help = "\
+Examples:
+  obkmq info --port /dev/ttyUSB0
+  obkmq info --connect -H 192.168.1.30 --user house")]
 pub(crate) struct Info {
     #[command(flatten)]
     device: DeviceOption,
+    /// Print what to type into Tasmota, OpenBeken, ESPHome and Home Assistant
+    #[arg(long)]
+    connect: bool,
+    /// With --connect: the broker (default: the profile's, or the board's own address)
+    #[arg(short = 'H', long, value_name = "HOST[:PORT]", requires = "connect")]
+    host: Option<HostPort>,
+    /// With --connect: the user (default: the profile's, or the first)
+    #[arg(short, long, value_name = "NAME", requires = "connect")]
+    user: Option<String>,
 }
 
 impl Info {
@@ -25,6 +39,10 @@ impl Info {
             port: &'a str,
             device: BTreeMap<&'a str, &'a str>,
             refused: Vec<BTreeMap<&'a str, &'a str>>,
+        }
+        if self.connect {
+            let network = NetworkOptions { host: self.host, user: self.user, password_stdin: false };
+            return connect_notes::print(&network, &self.device, context);
         }
         let mut session = session::open(&self.device, context)?;
         let (info, refused) = session

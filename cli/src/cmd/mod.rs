@@ -6,6 +6,8 @@ mod backup;
 mod bench;
 mod completions;
 mod config;
+mod connect_notes;
+mod doctor;
 mod flash;
 mod import;
 mod info;
@@ -18,6 +20,7 @@ mod sim;
 
 use clap::Subcommand;
 
+pub(crate) use bench::{Login, explain_trouble};
 pub(crate) use run::explain as explain_setup;
 
 use crate::context::Context;
@@ -39,6 +42,7 @@ Examples:
     Sim(sim::Sim),
     Ports(ports::Ports),
     Info(info::Info),
+    Doctor(doctor::Doctor),
     Import(import::Import),
     Completions(completions::Completions),
     #[command(hide = true)]
@@ -58,6 +62,7 @@ impl Verb {
             Self::Sim(verb) => verb.run(context),
             Self::Ports(verb) => verb.run(context),
             Self::Info(verb) => verb.run(context),
+            Self::Doctor(verb) => verb.run(context),
             Self::Import(verb) => verb.run(context),
             Self::Completions(verb) => verb.run(context),
             Self::Man(verb) => verb.run(context),

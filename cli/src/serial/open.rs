@@ -137,7 +137,7 @@ pub(crate) fn permission_reason(_path: &Path) -> String {
 }
 
 #[cfg(unix)]
-fn permission_remedy(path: &Path) -> String {
+pub(crate) fn permission_remedy(path: &Path) -> String {
     use std::os::unix::fs::MetadataExt;
     let group = std::fs::metadata(path).ok().and_then(|metadata| name_of("/etc/group", metadata.gid()));
     match group.as_deref() {
@@ -149,7 +149,7 @@ fn permission_remedy(path: &Path) -> String {
 }
 
 #[cfg(not(unix))]
-fn permission_remedy(_path: &Path) -> String {
+pub(crate) fn permission_remedy(_path: &Path) -> String {
     "close every program that may use the port and repeat the command".to_owned()
 }
 

@@ -110,7 +110,7 @@ fn describe(info: &serialport::SerialPortInfo) -> Port {
 
 /// Why a port cannot be opened, as far as that can be told without opening it.
 #[cfg(unix)]
-fn unusable(path: &str) -> Option<String> {
+pub(crate) fn unusable(path: &str) -> Option<String> {
     match rustix::fs::access(path, rustix::fs::Access::READ_OK | rustix::fs::Access::WRITE_OK) {
         Ok(()) => None,
         Err(rustix::io::Errno::ACCESS) => Some(super::open::permission_reason(Path::new(path))),
@@ -119,7 +119,7 @@ fn unusable(path: &str) -> Option<String> {
 }
 
 #[cfg(not(unix))]
-fn unusable(_path: &str) -> Option<String> {
+pub(crate) fn unusable(_path: &str) -> Option<String> {
     None
 }
 
