@@ -389,6 +389,19 @@ mod tests {
     }
 
     #[test]
+    fn debug_shows_no_secret() {
+        for line in [
+            "set wifi.password hunter2",
+            "set wifi.secret_of_a_newer_firmware hunter2",
+            "user set bob hunter2",
+        ] {
+            let shown = format!("{:?}", parsed(line));
+            assert!(shown.contains("redacted") && !shown.contains("hunter2"), "{shown}");
+        }
+        assert_eq!(format!("{:?}", parsed("set mqtt.port 1884")), "Command(set mqtt.port 1884)");
+    }
+
+    #[test]
     fn bad_lines_have_their_codes() {
         for (line, code) in [
             ("", ErrorCode::Syntax),

@@ -88,3 +88,23 @@ impl Hello {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Capability;
+
+    #[test]
+    fn capabilities_are_told_and_those_of_newer_firmware_passed_over() {
+        let some = Capabilities::NONE.with(Capability::Wifi).with(Capability::Clock);
+        let hello = Hello::new("1", "c", "b", &Settings::default(), "ok", some);
+        assert_eq!(hello.to_fields().get("caps"), Some("wifi,clock"));
+        assert_eq!(Hello::from_fields(&hello.to_fields()), Some(hello.clone()));
+        let none = Hello { capabilities: Capabilities::NONE, ..hello };
+        assert_eq!(none.to_fields().get("caps"), None);
+        assert_eq!(Hello::from_fields(&none.to_fields()), Some(none.clone()));
+        let newer = none.to_fields().with("caps", "teleport,panel");
+        let panel = Capabilities::NONE.with(Capability::Panel);
+        assert_eq!(Hello::from_fields(&newer).map(|hello| hello.capabilities), Some(panel));
+    }
+}

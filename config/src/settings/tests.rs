@@ -268,6 +268,31 @@ fn a_change_leaves_the_records_of_newer_firmware_alone() {
     assert!(bytes.windows(7).any(|window| window == b"\x00\x02\x03\x00abc"));
 }
 
+/// The whole table as a firmware reads and writes it that knows none of it: the ids of its keys are moved to where nobody
+/// knows them, and back.
+#[test]
+fn an_older_firmware_loses_none_of_the_new_keys() {
+    let moved = |bytes: &[u8], from: u16, to: u16| {
+        let mut bytes = bytes.to_vec();
+        let mut at = records::HEADER_BYTES;
+        while at < bytes.len() {
+            let id = u16::from_le_bytes([bytes[at], bytes[at + 1]]);
+            let length = usize::from(u16::from_le_bytes([bytes[at + 2], bytes[at + 3]]));
+            bytes[at..at + 2].copy_from_slice(&(id - from + to).to_le_bytes());
+            at += 4 + length;
+        }
+        bytes
+    };
+    let table = golden_table();
+    let mut older = Settings::decode(&moved(&table, 0, 0x0400)).unwrap();
+    assert_eq!(older.unknown_records(), 30);
+    older.set("log.level", "debug").unwrap();
+    older.set_user("bob", hash(1)).unwrap();
+    older.unset("log.level").unwrap();
+    older.remove_user("bob").unwrap();
+    assert_eq!(moved(&older.encode(), 0x0400, 0), table);
+}
+
 #[test]
 fn a_newer_schema_is_kept_and_schema_0_refused() {
     let mut bytes = golden_bytes();

@@ -56,9 +56,14 @@ impl<B: Board> Node<B> {
         Some(id)
     }
 
-    /// The program has gone: what it had begun and not committed is dropped.
+    /// The program has gone: what it had begun and not committed is dropped, a network that it tried included.
     pub fn detach_console(&mut self, id: ConsoleId) {
+        let tried = self.attached.get(id).is_some_and(|console| console.improv.is_joining());
         self.attached.consoles.retain(|(other, _)| *other != id);
+        if tried {
+            let settings = self.settings.clone();
+            self.apply_wifi(&settings);
+        }
     }
 
     /// As [`Node::console_input`], for an attached console.

@@ -109,7 +109,8 @@ impl<B: Board> Node<B> {
             }
             Command::Help { key: Some(key) } => match self.view().get(key) {
                 Ok(entry) => Answer::fields(
-                    self.entry_fields(&entry)
+                    // Without the value: the longest one would leave no room in a line for the rest.
+                    self.with_note(Fields::new().with("key", entry.key.name), entry.key)
                         .with("allowed", entry.key.allowed())
                         .with("help", entry.key.help),
                 ),

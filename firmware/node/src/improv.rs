@@ -45,7 +45,12 @@ impl Join {
 
 impl Improv {
     pub(crate) fn is_waiting(&self) -> bool {
-        self.scan || self.join.is_some()
+        self.scan || self.is_joining()
+    }
+
+    /// Whether it tries a network that is not stored.
+    pub(crate) fn is_joining(&self) -> bool {
+        self.join.is_some()
     }
 
     /// The scanner, for a turn. A packet whose rest has not come for too long is given up.

@@ -127,7 +127,7 @@ impl<B: Board> Node<B> {
         let now = self.now;
         let fresh_until = self.wifi.scanned_at.map(|at| at.saturating_add_millis(SCAN_FRESH_MS));
         let Some(radio) = self.board.radio() else { return no_radio() };
-        if !radio.is_scanning() && fresh_until.is_none_or(|until| until < now) {
+        if fresh_until.is_none_or(|until| until < now) {
             radio.scan();
             self.wifi.scanned_at = Some(now);
         }

@@ -237,6 +237,17 @@ fn a_transaction_on_the_console_does_not_take_the_network_in() {
     assert!(world.typed("commit").contains("someone changed them"));
 }
 
+#[test]
+fn a_console_that_goes_takes_the_network_with_it_that_it_tried() {
+    let mut world = with_radio(Ram::blank());
+    let console = world.node.attach_console().unwrap();
+    world.node.attached_input(console, &wifi_settings("home", "12345678"));
+    world.settle();
+    assert_eq!(world.radio().joined.len(), 1);
+    world.node.detach_console(console);
+    assert_eq!(world.radio().joined[1..], [None]);
+}
+
 impl World {
     fn console_text_lossy(&mut self) {
         let bytes = self.node.console_output().len();

@@ -91,6 +91,23 @@ fn what_has_no_effect_here_is_stored_and_says_so() {
     assert!(world.typed("get panel.port").contains("it lacks a panel"));
 }
 
+/// In a frame, whatever is set: the longest names, ranges and values.
+#[test]
+fn every_setting_can_be_read_and_explained_to_a_program() {
+    let mut world = quiet(Ram::blank(), Limits::default());
+    world.typed(&format!("set retain.persist {}", "x".repeat(384)));
+    world.typed(&format!("set mqtt.anonymous_rights \"read {}\"", "x".repeat(315)));
+    for key in obkmq_config::settings::KEYS {
+        for verb in ["get", "help"] {
+            let line = obkmq_config::line::frame(1, &format!("{verb} {}", key.name)).unwrap();
+            world.node.console_input(line.as_bytes());
+            world.settle();
+            let answer = world.console_text();
+            assert!(answer.starts_with("#1 ok key="), "{answer}");
+        }
+    }
+}
+
 #[test]
 fn an_answer_never_holds_a_secret() {
     let mut world = quiet(Ram::blank(), Limits::default());
