@@ -209,6 +209,9 @@ impl Loader for EspLoader {
             let Err(error) = result else {
                 return std::fs::read(file.path()).map_err(|error| no_room(&error));
             };
+            if is_disk_full(&error) {
+                return Err(no_room(&std::io::Error::from(std::io::ErrorKind::StorageFull)));
+            }
             let failure = explain(&error, &self.path, Phase::Reading);
             if tries >= LINE_TRIES || !is_about_the_line(&error) {
                 return Err(failure);
@@ -292,6 +295,12 @@ fn no_room(error: &std::io::Error) -> Failure {
         format!("{}: {error}", std::env::temp_dir().display()),
         "make room there, or name another folder with TMPDIR, and run the same command again",
     )
+}
+
+/// ENOSPC or ERROR_DISK_FULL, which the library passes off as an error of the port.
+fn is_disk_full(error: &Error) -> bool {
+    let text = chain(error);
+    text.contains(if cfg!(windows) { "(os error 112)" } else { "(os error 28)" })
 }
 
 /// The ROM never answered at all.

@@ -2,7 +2,7 @@
 //!
 //! Passwords that are set here are hashed with PBKDF2-HMAC-SHA256 (RFC 8018 section 5.2). A hash on a chip takes a good
 //! part of a second, so [`Derivation`] and [`Check`] do as much as their caller can afford in one turn. Text form:
-//! `$pbkdf2-sha256$i=4096$SALT$HASH`, both in standard base64 without padding. Hashes of [mosquitto](mosquitto) are
+//! `$pbkdf2-sha256$i=4096$SALT$HASH`, both in standard base64 without padding. Hashes of mosquitto are
 //! checked, too, and keep the form they have there.
 //!
 //! No type here prints a secret through `Debug`, and there is deliberately no `Display`: writing a hash out is always

@@ -44,8 +44,9 @@ impl Pack {
             return context.out_json("pack", Outcome { output, offset: SETTINGS_OFFSET, bytes, users });
         }
         context.out(format_args!(
-            "{}: {bytes} bytes for flash address 0x{SETTINGS_OFFSET:x}, {users} users",
-            output.display()
+            "{}: {bytes} bytes for flash address 0x{SETTINGS_OFFSET:x}, with {users} user{}",
+            output.display(),
+            if users == 1 { "" } else { "s" }
         ))
     }
 }
