@@ -109,9 +109,8 @@ impl<V: Verifier> Broker<V> {
                 Err(_) => Full::Memory,
             }
         };
-        // Only where it is not those who knock that use the memory up: nobody without credentials ends a session.
-        if full == Full::Memory && core.links.live() == core.online {
-            core.forget_absent();
+        if full == Full::Memory {
+            core.make_room();
         }
         core.counters.refused += 1;
         core.log(Event::Refused {

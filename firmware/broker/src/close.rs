@@ -6,6 +6,7 @@ use obkmq_mqtt::{Disconnect, Property, ReasonCode, Text, Version};
 
 use crate::delivery::{Delivery, Kind, List, flag};
 use crate::event::{Direction, DisconnectReason, Event, LogText, RefusedReason, Violation};
+use crate::limits::GRACE_FOR_CONNECT_MS;
 use crate::link::{Link, LinkId, State, Want, mark};
 use crate::memory::Purpose;
 use crate::message::Message;
@@ -269,7 +270,7 @@ impl Core {
     pub(crate) fn end_session(&mut self, session: Handle<Session>) {
         self.end_replays(session);
         let entry = self.sessions.get_mut(session);
-        self.filters.unsubscribe_all(&mut self.memory, session, &mut entry.subscriptions);
+        self.filters.unsubscribe_all(&mut self.memory, &mut entry.subscriptions);
         entry.subscription_count = 0;
         let will = match self.sessions.flow_mut(session) {
             Some(flow) => {
@@ -300,6 +301,21 @@ impl Core {
     pub(crate) fn forget_absent(&mut self) {
         if let Some(session) = self.sessions.longest_absent() {
             self.end_session(session);
+        }
+    }
+
+    /// A new connection found no memory: the one that has waited for its CONNECT for longest gives way, or where nobody
+    /// does, an absent session. Those who only knock cannot end sessions as long as they can be shown out.
+    pub(crate) fn make_room(&mut self) {
+        let is_waiting = |&link: &Handle<Link>| self.links[link].state == State::Opened;
+        let longest =
+            self.links.handles().filter(is_waiting).min_by_key(|&link| self.links[link].received_at);
+        match longest {
+            Some(link) if self.links[link].received_at.after_millis(GRACE_FOR_CONNECT_MS) <= self.now => {
+                self.refuse(link, None, RefusedReason::OutOfMemory);
+            }
+            None if self.links.live() == self.online => self.forget_absent(),
+            _ => {}
         }
     }
 
@@ -380,6 +396,8 @@ impl Core {
             self.figures_at = self.figures_at.min(self.now.after_seconds(interval_seconds));
             self.wake_by(self.figures_at);
         }
+        self.count_users();
+        self.tell_refused_again();
         let anonymous = self.policy.anonymous;
         self.disconnect_where(|session, peer| session.user().is_none() && !anonymous.allows(peer));
         if anonymous == Anonymous::Never {

@@ -25,7 +25,7 @@ use obkmq_mqtt::{QoS, TopicFilter};
 
 use crate::hash::Hasher;
 use crate::levels::{Levels, Shape, Shapes};
-use crate::limits::{Limits, MAX_GROUPS_OF_FILTER, STEPS_FOR_EACH_END};
+use crate::limits::{Limits, MAX_GROUPS_OF_FILTER, STEPS_FOR_EACH_END, Share};
 use crate::memory::{Memory, OutOfMemory, Purpose, insert_reserved};
 use crate::session::Session;
 use crate::slab::{Handle, Slab};
@@ -229,6 +229,7 @@ impl Filters {
         options: Options,
         may_add: bool,
         limits: &Limits,
+        share: Share,
     ) -> Result<(Handle<Subscription>, Subscribed), Refused> {
         let text = filter.as_str().as_bytes();
         let (hash, shape) = self.levels.of_filter(inner(text)).ok_or(Refused::TooComplex)?;
@@ -249,7 +250,7 @@ impl Filters {
                 let last = core::mem::replace(&mut self.heads[head].last, handle);
                 (head, core::mem::replace(&mut self.subscriptions[last].next_in_head, handle))
             }
-            None => (self.insert_head(memory, text, (hash, shape), handle, session, limits)?, handle),
+            None => (self.insert_head(memory, text, (hash, shape), handle, limits, share)?, handle),
         };
         let subscription = Subscription {
             head,
@@ -274,11 +275,11 @@ impl Filters {
         text: &[u8],
         (hash, shape): (u32, Option<Shape>),
         only: Handle<Subscription>,
-        session: Handle<Session>,
         limits: &Limits,
+        share: Share,
     ) -> Result<Handle<Head>, Refused> {
         let Filters { heads, index, shapes, levels, .. } = self;
-        if shape.is_some_and(|shape| !shapes.admits(shape, session, limits)) {
+        if shape.is_some_and(|shape| !shapes.admits(shape, share, limits)) {
             return Err(Refused::TooComplex);
         }
         // They share one hash: each is met whenever one of them is looked for.
@@ -293,7 +294,7 @@ impl Filters {
         let head = heads.insert(memory, Head { text, last: only }, purpose)?;
         insert_reserved(index, spread(hash), head, |&head| hash_of(levels, &heads[head]));
         if let Some(shape) = shape {
-            shapes.add(shape, session);
+            shapes.add(shape, share);
         }
         Ok(head)
     }
@@ -326,14 +327,8 @@ impl Filters {
         true
     }
 
-    /// Removes all subscriptions of a session, which ends.
-    pub(crate) fn unsubscribe_all(
-        &mut self,
-        memory: &mut Memory,
-        session: Handle<Session>,
-        list: &mut Subscriptions,
-    ) {
-        self.shapes.forget(session);
+    /// Removes all subscriptions of a session.
+    pub(crate) fn unsubscribe_all(&mut self, memory: &mut Memory, list: &mut Subscriptions) {
         while let Some(subscription) = *list {
             *list = self.subscriptions[subscription].next_in_session;
             self.remove_from_head(memory, subscription);

@@ -8,6 +8,8 @@ use core::num::NonZeroU32;
 use obkmq_mqtt::{QoS, Sink, TopicFilter};
 
 use crate::filters::{Filters, Options, Subscribed, Subscriptions};
+use crate::limits::Share;
+use crate::policy::Anonymous;
 use crate::publish::PublishError;
 use crate::retained::Retained;
 use crate::session::{Marks, Session};
@@ -113,6 +115,8 @@ pub(crate) struct Cursor {
     told: Option<Handle<Session>>,
     /// Sessions that are stored.
     stored: usize,
+    /// Others found no room.
+    some_refused: bool,
 }
 
 impl Cursor {
@@ -198,22 +202,50 @@ impl Core {
                     }
                     if entry.is.take(Marks::TOLD) {
                         self.journal.stored = self.journal.stored.saturating_sub(1);
+                        self.tell_refused_again();
                         return Some(session);
                     }
                     continue;
                 }
                 if !entry.is.all(Marks::TOLD) {
-                    if self.journal.stored >= usize::from(self.policy.limits.max_stored_sessions) {
+                    let user = entry.user();
+                    if !self.may_store(user) {
                         self.counters.drops.sessions_not_stored += 1;
+                        self.journal.some_refused = true;
                         continue;
                     }
-                    entry.is.set(Marks::TOLD, true);
+                    self.sessions.get_mut(session).is.set(Marks::TOLD, true);
                     self.journal.stored += 1;
                 }
                 return Some(session);
             }
         }
         None
+    }
+
+    /// Whether the journal has room for another session of a user.
+    fn may_store(&self, user: Option<UserId>) -> bool {
+        let is_own = |&session: &Handle<Session>| {
+            let entry = self.sessions.get(session);
+            entry.user() == user && entry.is.all(Marks::TOLD)
+        };
+        let limit = usize::from(self.policy.limits.max_stored_sessions);
+        let own = || self.sessions.handles().filter(is_own).count();
+        Share::new(user, self.others).admits(limit, self.journal.stored, own)
+    }
+
+    /// There may be room for sessions that found none.
+    pub(crate) fn tell_refused_again(&mut self) {
+        if !core::mem::take(&mut self.journal.some_refused) {
+            return;
+        }
+        for index in 0..self.sessions.end() {
+            if let Some(session) = self.sessions.handle_at(index)
+                && !self.sessions.get(session).is.all(Marks::TOLD)
+            {
+                self.note_session_change(session);
+            }
+        }
     }
 
     pub(crate) fn restore_session(&mut self, restored: &RestoredSession<'_>) -> Result<(), PublishError> {
@@ -267,7 +299,7 @@ impl Core {
         let list = &mut entry.subscriptions;
         let (_, added) = self
             .filters
-            .subscribe(&mut self.memory, filter, session, list, options, may_add, limits)
+            .subscribe(&mut self.memory, filter, session, list, options, may_add, limits, Share::LOCAL)
             .map_err(|_| PublishError::OutOfMemory(crate::memory::OutOfMemory))?;
         entry.subscription_count += u32::from(added == Subscribed::New);
         Ok(())
@@ -280,6 +312,13 @@ impl Core {
             let entry = self.sessions.get_mut(session);
             entry.is.set(Marks::UNRESTRICTED, self.rights.is_unrestricted(entry.user()));
         }
+        self.count_users();
+    }
+
+    /// Takes note whether there are several users.
+    pub(crate) fn count_users(&mut self) {
+        let anonymous = usize::from(self.policy.anonymous != Anonymous::Never);
+        self.others = self.rights.named_users() + anonymous > 1;
     }
 }
 

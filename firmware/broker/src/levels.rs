@@ -6,10 +6,8 @@
 use alloc::vec::Vec;
 
 use crate::hash::{Hasher, NameHasher};
-use crate::limits::{Limits, MAX_WILDCARD_LEVELS};
+use crate::limits::{Limits, MAX_WILDCARD_LEVELS, Share};
 use crate::memory::{Memory, OutOfMemory, Purpose, push_reserved};
-use crate::session::Session;
-use crate::slab::Handle;
 
 /// Where a filter has wildcards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,15 +53,15 @@ impl Shape {
 struct Used {
     shape: Shape,
     filters: u32,
-    /// The session that brought the shape, while it is there.
-    brought_by: Option<Handle<Session>>,
+    /// The owner of the share that the shape belongs to.
+    brought_by: u16,
 }
 
 /// The shapes of all filters with wildcards.
 ///
 /// Each costs a look-up for every message, so what a client can add is bounded. Shapes with nothing but a `#` at the
 /// end are few by nature ([`MAX_WILDCARD_LEVELS`] and one) and always admitted. Those with `+` share
-/// [`Limits::max_filter_shapes`], a quarter of which one session may bring; what is in use already is free to all.
+/// [`Limits::max_filter_shapes`], of which each user has a [`Share`]; what is in use already is free to all.
 #[derive(Debug)]
 pub(crate) struct Shapes(Vec<Used>);
 
@@ -82,15 +80,14 @@ impl Shapes {
         self.0.iter().map(|used| used.shape)
     }
 
-    /// Whether a session may bring a filter of this shape.
-    pub(crate) fn admits(&self, shape: Shape, session: Handle<Session>, limits: &Limits) -> bool {
+    /// Whether a user may bring a filter of this shape.
+    pub(crate) fn admits(&self, shape: Shape, share: Share, limits: &Limits) -> bool {
         if shape.plus == 0 || self.iter().any(|used| used == shape) {
             return true;
         }
-        let limit = usize::from(limits.max_filter_shapes);
         let with_plus = || self.0.iter().filter(|used| used.shape.plus != 0);
-        let own = with_plus().filter(|used| used.brought_by == Some(session)).count();
-        with_plus().count() < limit && own < (limit / 4).max(1)
+        let own = || with_plus().filter(|used| used.brought_by == share.owner()).count();
+        share.admits(limits.max_filter_shapes.into(), with_plus().count(), own)
     }
 
     /// Makes room for one more shape.
@@ -99,10 +96,10 @@ impl Shapes {
     }
 
     /// Counts a filter, for whose shape there is room.
-    pub(crate) fn add(&mut self, shape: Shape, session: Handle<Session>) {
+    pub(crate) fn add(&mut self, shape: Shape, share: Share) {
         match self.0.iter_mut().find(|used| used.shape == shape) {
             Some(used) => used.filters += 1,
-            None => push_reserved(&mut self.0, Used { shape, filters: 1, brought_by: Some(session) }),
+            None => push_reserved(&mut self.0, Used { shape, filters: 1, brought_by: share.owner() }),
         }
     }
 
@@ -112,13 +109,6 @@ impl Shapes {
         self.0[place].filters -= 1;
         if self.0[place].filters == 0 {
             self.0.swap_remove(place);
-        }
-    }
-
-    /// A session has gone; the next one with its handle has brought nothing yet.
-    pub(crate) fn forget(&mut self, session: Handle<Session>) {
-        for used in self.0.iter_mut().filter(|used| used.brought_by == Some(session)) {
-            used.brought_by = None;
         }
     }
 
@@ -256,13 +246,10 @@ mod tests {
     use alloc::string::String;
 
     use super::*;
+    use crate::verifier::UserId;
 
     fn shape(filter: &str) -> Shape {
         Levels::new(Hasher::new(1)).of_filter(filter.as_bytes()).unwrap().1.unwrap()
-    }
-
-    fn session(index: usize) -> Handle<Session> {
-        Handle::from_index(index).unwrap()
     }
 
     #[test]
@@ -307,16 +294,16 @@ mod tests {
     }
 
     #[test]
-    fn one_session_cannot_use_all_shapes_up() {
+    fn one_user_cannot_use_all_shapes_up() {
         let limits = Limits { max_filter_shapes: 16, ..Limits::default() };
         let mut memory = Memory::new(1 << 16);
         let mut shapes = Shapes::new();
-        let mut bring = |shapes: &mut Shapes, index, filter: &str| {
+        let mut bring = |shapes: &mut Shapes, share, filter: &str| {
             let shape = shape(filter);
-            let admitted = shapes.admits(shape, session(index), &limits);
+            let admitted = shapes.admits(shape, share, &limits);
             if admitted {
                 shapes.reserve(&mut memory).unwrap();
-                shapes.add(shape, session(index));
+                shapes.add(shape, share);
             }
             admitted
         };
@@ -325,20 +312,22 @@ mod tests {
             let level = |bit: u32| if number >> bit & 1 == 0 { "a/" } else { "+/" };
             format!("{}+", (0..6).map(level).collect::<String>())
         };
-        let mut bring_all = |shapes: &mut Shapes, index, numbers: core::ops::Range<u32>| {
-            numbers.filter(|&number| bring(shapes, index, &plus(number))).count()
+        let mut bring_all = |shapes: &mut Shapes, share, numbers: core::ops::Range<u32>| {
+            numbers.filter(|&number| bring(shapes, share, &plus(number))).count()
         };
-        assert_eq!(bring_all(&mut shapes, 0, 0..10), 4);
-        // What is there already remains open to it.
-        assert_eq!(bring_all(&mut shapes, 0, 0..4), 4);
-        // Its successor is not to blame for what others still use.
-        shapes.forget(session(0));
-        assert_eq!(bring_all(&mut shapes, 0, 10..20), 4);
-        assert_eq!(bring_all(&mut shapes, 1, 20..30), 4);
-        assert_eq!(bring_all(&mut shapes, 2, 30..40), 4);
-        assert_eq!(bring_all(&mut shapes, 3, 40..50), 0);
+        let share = |number| Share::new(Some(UserId(number)), true);
+        assert_eq!(bring_all(&mut shapes, share(0), 0..20), 12);
+        // What is there already remains open to all.
+        assert_eq!(bring_all(&mut shapes, share(0), 0..12), 12);
+        assert_eq!(bring_all(&mut shapes, share(1), 20..30), 2);
+        assert_eq!(bring_all(&mut shapes, share(2), 30..40), 2);
+        assert_eq!(bring_all(&mut shapes, share(3), 40..50), 0);
         shapes.remove(shape(&plus(20)));
-        assert_eq!(bring_all(&mut shapes, 3, 40..50), 1);
+        assert_eq!(bring_all(&mut shapes, share(0), 12..20), 0);
+        assert_eq!(bring_all(&mut shapes, share(3), 40..50), 1);
+        // Who is alone has them all.
+        let alone = Share::new(None, false);
+        assert_eq!(bring_all(&mut Shapes::new(), alone, 0..20), 16);
     }
 
     #[test]
@@ -348,7 +337,7 @@ mod tests {
         for (filter, admitted) in
             [("#", true), ("a/#", true), ("a/b/c/#", true), ("+", false), ("+/#", false)]
         {
-            assert_eq!(shapes.admits(shape(filter), session(0), &limits), admitted, "{filter}");
+            assert_eq!(shapes.admits(shape(filter), Share::LOCAL, &limits), admitted, "{filter}");
         }
     }
 }

@@ -34,7 +34,11 @@
 //! out and read what waits for it. (mosquitto offers `use_username_as_clientid` against that.)
 //!
 //! A session outlives its link for as long as its client asked for, the owner allows and there is memory: where a new
-//! client finds none, the session of the client that has been away for longest is given up.
+//! client finds none, the session of the client that has been away for longest is given up, of one user's clients if
+//! more than half of those away are.
+//!
+//! Retained messages, shapes of filters and stored sessions have limits that all users share. Where there are several
+//! users, the last quarter of each is for those who hold few.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_macros))]

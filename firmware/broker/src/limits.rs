@@ -1,5 +1,7 @@
 //! Every capacity and budget of the broker.
 
+use crate::verifier::UserId;
+
 /// What a broker may use. The board sets these to what it can spare; the defaults suit a PC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -14,9 +16,10 @@ pub struct Limits {
     /// Subscriptions of one session; further filters are refused in SUBACK.
     pub max_subscriptions: u32,
     /// Different shapes of filters with `+`, all sessions together: where the `+` stand, how many levels there are, and
-    /// whether `#` ends it. Each is looked up for every message. One session may bring a quarter of them.
+    /// whether `#` ends it. Each is looked up for every message. Where there are several users, the last quarter is for
+    /// those who have brought no more than a few.
     pub max_filter_shapes: u16,
-    /// Retained messages, those included whose removal has not been fetched from the journal.
+    /// Retained messages, those included whose removal has not been fetched from the journal. Shared likewise.
     pub max_retained: u32,
     /// Bytes of messages that wait for one receiver: in its outbox, and again in its session's queue.
     pub max_queued_bytes: u32,
@@ -31,7 +34,7 @@ pub struct Limits {
     pub max_replies: u16,
     /// Topic aliases of one client that speaks MQTT 5.
     pub max_topic_aliases: u16,
-    /// Sessions that are told to the journal.
+    /// Sessions that are told to the journal. Shared likewise.
     pub max_stored_sessions: u16,
     /// Attempts to log in that wait for the verifier; one more is refused as "server unavailable".
     pub verify_queue: u16,
@@ -124,6 +127,44 @@ const fn by_width(on_32_bits: usize, on_64_bits: usize) -> usize {
     if size_of::<usize>() == 4 { on_32_bits } else { on_64_bits }
 }
 
+/// The user who asks for a part of something that all users have together.
+///
+/// Where there are others, the last quarter of it is for those who hold no more than a sixteenth: whoever has a login
+/// cannot use up what the others need, and who is alone, or one of a few in a normal house, never notices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Share {
+    owner: u16,
+    others: bool,
+}
+
+impl Share {
+    /// The board itself, and what was stored: nobody is to be protected from them.
+    pub(crate) const LOCAL: Share = Share { owner: u16::MAX, others: false };
+
+    pub(crate) const fn new(user: Option<UserId>, others: bool) -> Self {
+        Share { owner: Self::owner_of(user), others }
+    }
+
+    /// A number for each user; 0 are the anonymous clients.
+    pub(crate) const fn owner_of(user: Option<UserId>) -> u16 {
+        match user {
+            Some(UserId(number)) => number.saturating_add(1),
+            None => 0,
+        }
+    }
+
+    pub(crate) const fn owner(self) -> u16 {
+        self.owner
+    }
+
+    /// Whether the user may have one more where `held` of `limit` are taken. How many of them are `own` is asked only near
+    /// the limit.
+    pub(crate) fn admits(self, limit: usize, held: usize, own: impl FnOnce() -> usize) -> bool {
+        let kept_back = if self.others { limit / 4 } else { 0 };
+        held < limit - kept_back || held < limit && own() <= limit / 16
+    }
+}
+
 /// Packet identifiers under way to one client are consecutive except for stragglers; half of the number space keeps
 /// the newest from meeting the oldest.
 pub(crate) const MAX_INFLIGHT_WINDOW: u16 = 0x7FFF;
@@ -144,6 +185,12 @@ pub(crate) const SLOWEST_PACKET_BYTES_PER_SECOND: u32 = 1024;
 pub(crate) const PARTIAL_PACKETS_SHIFT: u32 = 2;
 /// The same of those who have not been let in, those whose credentials are being checked included.
 pub(crate) const PARTIAL_CONNECTS_SHIFT: u32 = 3;
+
+/// A connection gives way to a new one where memory is short only if it has had this long for its CONNECT.
+pub(crate) const GRACE_FOR_CONNECT_MS: u64 = 1000;
+
+/// Retained messages that expire are looked for no oftener than this.
+pub(crate) const EXPIRY_INTERVAL_SECONDS: u32 = 10;
 
 /// Levels of a filter with wildcards.
 pub(crate) const MAX_WILDCARD_LEVELS: usize = 32;

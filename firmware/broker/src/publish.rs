@@ -9,6 +9,7 @@ use obkmq_mqtt::{
 
 use crate::delivery::Kind;
 use crate::event::{Direction, Violation};
+use crate::limits::Share;
 use crate::link::{Alias, Link};
 use crate::memory::{OutOfMemory, Purpose, push_reserved};
 use crate::message::{Content, Message};
@@ -303,7 +304,8 @@ impl Core {
         }
         let message = self.messages.insert(&mut self.memory, &content, Purpose::Keeping)?;
         let limit = self.policy.limits.max_retained;
-        let kept = self.retained.set(&mut self.memory, &mut self.messages, message, limit, false);
+        let kept =
+            self.retained.set(&mut self.memory, &mut self.messages, message, limit, Share::LOCAL, false);
         self.messages.release(&mut self.memory, message);
         Ok(kept?)
     }

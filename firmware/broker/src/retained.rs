@@ -7,6 +7,7 @@ use obkmq_mqtt::QoS;
 
 use crate::hash::Hasher;
 use crate::journal::Change;
+use crate::limits::Share;
 use crate::memory::{Memory, OutOfMemory, Purpose, insert_reserved};
 use crate::message::{Message, Messages};
 use crate::slab::{Handle, Slab};
@@ -37,6 +38,8 @@ pub(crate) struct Entry {
     cleared: bool,
     /// The journal has not told of the last change.
     changed: bool,
+    /// Whose share it belongs to: of the last one who set it.
+    owner: u16,
 }
 
 /// The store. Its entries hold a reference to their messages.
@@ -110,12 +113,14 @@ impl RetainedStore {
         messages: &mut Messages,
         message: Handle<Message>,
         limit: u32,
+        share: Share,
         journal: bool,
     ) -> Result<(), OutOfMemory> {
         let topic = messages.get(message).topic();
         if let Some(handle) = self.find(messages, topic) {
             let entry = &mut self.slab[handle];
             let former = core::mem::replace(&mut entry.message, message);
+            entry.owner = share.owner();
             self.cleared -= usize::from(core::mem::replace(&mut entry.cleared, false));
             if self.told == Some(handle) {
                 self.told = None;
@@ -125,13 +130,17 @@ impl RetainedStore {
             messages.release(memory, former);
             return Ok(());
         }
-        if self.entries() >= usize::try_from(limit).unwrap_or(usize::MAX) {
+        let own = || {
+            let entries = self.slab.handles().map(|handle| &self.slab[handle]);
+            entries.filter(|entry| entry.owner == share.owner() && !entry.cleared).count()
+        };
+        if !share.admits(usize::try_from(limit).unwrap_or(usize::MAX), self.entries(), own) {
             return Err(OutOfMemory);
         }
         let RetainedStore { slab, index, hasher, .. } = self;
         let hasher = |&entry: &Handle<Entry>| hasher.hash(0, messages.get(slab[entry].message).topic());
         memory.reserve_entry(index, hasher, Purpose::Keeping)?;
-        let entry = Entry { message, cleared: false, changed: false };
+        let entry = Entry { message, cleared: false, changed: false, owner: share.owner() };
         let handle = self.slab.insert(memory, entry, Purpose::Keeping)?;
         let RetainedStore { slab, index, hasher, .. } = self;
         let hasher = |&entry: &Handle<Entry>| hasher.hash(0, messages.get(slab[entry].message).topic());
@@ -220,12 +229,11 @@ impl RetainedStore {
         self.slab.end()
     }
 
-    /// The entry at an index, if its message's time is up.
-    pub(crate) fn expired_at(&self, messages: &Messages, now: Moment, index: usize) -> Option<Handle<Entry>> {
-        self.slab.handle_at(index).filter(|&handle| {
-            let entry = &self.slab[handle];
-            !entry.cleared && messages.get(entry.message).expires_at() <= now
-        })
+    /// The entry at an index if it has a message, and when that expires.
+    pub(crate) fn expiry_of(&self, messages: &Messages, index: usize) -> Option<(Handle<Entry>, Moment)> {
+        let handle = self.slab.handle_at(index)?;
+        let entry = &self.slab[handle];
+        (!entry.cleared).then(|| (handle, messages.get(entry.message).expires_at()))
     }
 
     fn remove(&mut self, memory: &mut Memory, messages: &mut Messages, handle: Handle<Entry>) {

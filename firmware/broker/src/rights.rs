@@ -186,6 +186,11 @@ impl Rights {
         self.any_rule(user, client_id, Access::Read, |pattern, names| overlaps(pattern, names, filter))
     }
 
+    /// Users with a name.
+    pub(crate) fn named_users(&self) -> usize {
+        self.users.iter().filter(|user| user.id.is_some()).count()
+    }
+
     /// Whether the user may command the device over MQTT.
     pub fn is_admin(&self, user: Option<UserId>) -> bool {
         self.user(user).is_some_and(|user| user.admin)

@@ -13,7 +13,7 @@ use crate::delivery::{detail, flag};
 use crate::event::{Event, LogText};
 use crate::filters::{Filters, Subscription, Suitability, Visitor};
 use crate::identifiers::Identifiers;
-use crate::limits::Limits;
+use crate::limits::{Limits, Share};
 use crate::link::{Links, State};
 use crate::memory::{Memory, OutOfMemory, Purpose, Reserved};
 use crate::message::{Content, Message};
@@ -88,7 +88,7 @@ impl Core {
             }
         }
         // What is kept already stays, even if nobody could be sent it.
-        if retain && same.is_none() && !self.retain(former, stored, keep) {
+        if retain && same.is_none() && !self.retain(former, stored, keep, publisher) {
             self.not_kept(LogText::from_bytes(topic));
         }
         if let Some(stored) = stored {
@@ -118,7 +118,7 @@ impl Core {
         if retain {
             let former = self.retained.find(&self.messages, self.messages.get(message).topic());
             let keep = !self.messages.get(message).payload().is_empty();
-            if !self.retain(former, Some(message), keep) {
+            if !self.retain(former, Some(message), keep, publisher) {
                 self.not_kept(LogText::from_bytes(self.messages.get(message).topic()));
             }
         }
@@ -176,17 +176,23 @@ impl Core {
         former: Option<Handle<Entry>>,
         message: Option<Handle<Message>>,
         keep: bool,
+        publisher: Option<Handle<Session>>,
     ) -> bool {
         let limit = self.policy.limits.max_retained;
+        let share = publisher
+            .map_or(Share::LOCAL, |publisher| Share::new(self.sessions.get(publisher).user(), self.others));
         let kept = keep
             && message.is_some_and(|message| {
                 self.is_retained(former, message)
                     || self.memory.permits(0, Purpose::Keeping)
                         && self
                             .retained
-                            .set(&mut self.memory, &mut self.messages, message, limit, true)
+                            .set(&mut self.memory, &mut self.messages, message, limit, share, true)
                             .is_ok()
             });
+        if kept && let Some(message) = message {
+            self.expire_by(self.messages.get(message).expires_at());
+        }
         if !kept && let Some(former) = former {
             self.retained.clear(&mut self.memory, &mut self.messages, former);
         }

@@ -294,10 +294,27 @@ impl Sessions {
         }
     }
 
-    /// The session whose client has been away for longest.
+    /// The session whose client has been away for longest; of one user's if more than half of them are: nobody makes so
+    /// many that others lose theirs.
     pub(crate) fn longest_absent(&self) -> Option<Handle<Session>> {
-        let is_absent = |&session: &Handle<Session>| self.slab[session].link().is_none();
-        self.handles().filter(is_absent).min_by_key(|&session| self.slab[session].left_at())
+        let absent = || {
+            let sessions = self.handles().map(|session| (session, &self.slab[session]));
+            sessions.filter(|(_, entry)| entry.link().is_none())
+        };
+        // Whoever has more than half has votes left in the end (Boyer and Moore).
+        let (mut candidate, mut votes) = (None, 0_usize);
+        for (_, entry) in absent() {
+            if votes == 0 {
+                candidate = entry.user();
+            }
+            votes = if entry.user() == candidate { votes + 1 } else { votes - 1 };
+        }
+        let own = absent().filter(|(_, entry)| entry.user() == candidate).count();
+        let is_majority = own > absent().count() / 2;
+        absent()
+            .filter(|(_, entry)| !is_majority || entry.user() == candidate)
+            .min_by_key(|(_, entry)| entry.left_at())
+            .map(|(session, _)| session)
     }
 
     /// Makes every [`Session::mark`] older than the first.

@@ -57,7 +57,11 @@ pub(crate) struct Core {
     pub(crate) replaying: bool,
     /// When the broker's figures are told next.
     pub(crate) figures_at: Moment,
+    /// When retained messages that expire are looked for next.
+    pub(crate) expiry_at: Moment,
     pub(crate) journal: crate::journal::Cursor,
+    /// There are several users, each of whom has a share of what is limited.
+    pub(crate) others: bool,
 }
 
 impl Core {
@@ -90,7 +94,9 @@ impl Core {
             retried_at: Moment::default(),
             replaying: false,
             figures_at: Moment::default(),
+            expiry_at: Moment::NEVER,
             journal: crate::journal::Cursor::default(),
+            others: false,
         }
     }
 

@@ -9,6 +9,7 @@ use obkmq_mqtt::{
 use crate::delivery::{Delivery, Kind};
 use crate::event::Direction;
 use crate::filters::{Options, Refused, Subscribed};
+use crate::limits::Share;
 use crate::link::Link;
 use crate::memory::Purpose;
 use crate::receive::Outcome;
@@ -70,11 +71,12 @@ impl Core {
             identifier,
         };
         let limits = &self.policy.limits;
+        let share = Share::new(entry.user(), self.others);
         let may_add = entry.subscription_count < limits.max_subscriptions;
         let list = &mut entry.subscriptions;
         let (handle, outcome) = self
             .filters
-            .subscribe(&mut self.memory, filter, session, list, options, may_add, limits)
+            .subscribe(&mut self.memory, filter, session, list, options, may_add, limits, share)
             .map_err(|refused| match refused {
                 Refused::OutOfMemory | Refused::TooMany | Refused::TooComplex => ReasonCode::QuotaExceeded,
             })?;

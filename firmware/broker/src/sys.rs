@@ -114,21 +114,7 @@ impl Core {
                 let _ = self.route(&value.content(false, QoS::AtMostOnce), None, Patience::None);
             }
             self.counters.turn_maximum_micros = 0;
-            self.forget_expired();
         }
         self.wake_by(self.figures_at);
-    }
-
-    /// Deletes retained messages that have expired.
-    fn forget_expired(&mut self) {
-        let now = self.now;
-        if !self.messages.some_expire() {
-            return;
-        }
-        for index in 0..self.retained.end() {
-            if let Some(entry) = self.retained.expired_at(&self.messages, now, index) {
-                self.retained.clear(&mut self.memory, &mut self.messages, entry);
-            }
-        }
     }
 }

@@ -5,7 +5,7 @@
 //! what brings a deadline nearer says so with [`Core::wake_for`].
 
 use crate::event::{DisconnectReason, RefusedReason};
-use crate::limits::SLOWEST_PACKET_BYTES_PER_SECOND;
+use crate::limits::{EXPIRY_INTERVAL_SECONDS, SLOWEST_PACKET_BYTES_PER_SECOND};
 use crate::link::{Extra, Link, Pause, State, mark};
 use crate::session::{Marks, NEVER_EXPIRES, Session};
 use crate::slab::Handle;
@@ -49,6 +49,7 @@ impl Core {
                     None => {}
                 }
             }
+            self.forget_expired();
             self.run_figures();
             self.trim();
         }
@@ -109,6 +110,35 @@ impl Core {
         let flow = self.sessions.flow(session).filter(|flow| flow.will.is_some());
         let will_at = flow.map_or(Moment::NEVER, |flow| flow.will_at);
         Some(self.session_ends_at(session).min(will_at)).filter(|&moment| moment != Moment::NEVER)
+    }
+
+    /// Takes note that a retained message expires.
+    pub(crate) fn expire_by(&mut self, moment: Moment) {
+        if moment < self.expiry_at {
+            // Those that expire one after the other are deleted together.
+            self.expiry_at = moment.max(self.now.after_seconds(EXPIRY_INTERVAL_SECONDS));
+            self.wake_by(self.expiry_at);
+        }
+    }
+
+    /// Deletes retained messages that have expired. Until then nobody is sent them any more.
+    fn forget_expired(&mut self) {
+        if self.expiry_at <= self.now {
+            let mut next = Moment::NEVER;
+            for index in 0..self.retained.end() {
+                match self.retained.expiry_of(&self.messages, index) {
+                    Some((entry, moment)) if moment <= self.now => {
+                        self.retained.clear(&mut self.memory, &mut self.messages, entry);
+                    }
+                    Some((_, moment)) => next = next.min(moment),
+                    None => {}
+                }
+            }
+            self.expiry_at = Moment::NEVER;
+            self.expire_by(next);
+        } else if self.expiry_at != Moment::NEVER {
+            self.wake_by(self.expiry_at);
+        }
     }
 
     fn next_due(&self, link: Handle<Link>) -> Option<(Moment, Due)> {

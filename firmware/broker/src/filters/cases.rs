@@ -77,6 +77,7 @@ impl House {
             options,
             true,
             &self.limits,
+            Share::LOCAL,
         )?;
         assert_eq!(self.filters.text(handle), text);
         assert!(self.filters.is_of(handle, session(index)));
@@ -91,7 +92,7 @@ impl House {
 
     fn leave(&mut self, index: usize) {
         let list = &mut self.lists[index];
-        self.filters.unsubscribe_all(&mut self.memory, session(index), list);
+        self.filters.unsubscribe_all(&mut self.memory, list);
     }
 
     fn matching(&mut self, topic: &str) -> Notes {
@@ -196,7 +197,9 @@ fn bytes_per_client() -> usize {
             let text = format!("cmnd/tasmota_1A2B{index:02X}/{behind}");
             let limits = Limits::for_chip(1 << 20);
             let text = filter(&text);
-            filters.subscribe(&mut memory, text, session(index), list, options(0), true, &limits).unwrap();
+            filters
+                .subscribe(&mut memory, text, session(index), list, options(0), true, &limits, Share::LOCAL)
+                .unwrap();
         }
         used[index + 1] = memory.used();
     }

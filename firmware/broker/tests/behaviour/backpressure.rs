@@ -228,7 +228,7 @@ fn a_pause_ends_even_where_no_answers_are_allowed_to_wait() {
 fn asking_for_the_store_again_and_again_without_reading_has_an_end() {
     for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
         let mut network = Network::with_limits(|limits| {
-            limits.max_retained = 20;
+            limits.max_retained = 30;
             limits.max_queued_messages = 10;
             limits.inflight_window = 2;
         });

@@ -33,6 +33,7 @@ mod rights;
 mod rights_in_use;
 mod session_journal;
 mod sessions;
+mod shares;
 mod subscribe;
 mod sys;
 mod timeouts;
