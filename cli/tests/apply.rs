@@ -271,3 +271,22 @@ fn a_locked_device_is_opened_by_a_file_that_says_what_it_should_be() {
     let done = obkmq(home.path(), &device, "config list");
     assert_eq!((done.code, done.stderr.as_str()), (0, ""), "it is locked no more");
 }
+
+#[test]
+fn a_bad_cable_takes_longer_and_changes_nothing_else() {
+    let home = home(&[("house.toml", HOUSE), ("ann", "apple pie\n")]);
+    let mut passed = 0_u32;
+    let wire = move |byte: u8, _to_device: bool| {
+        passed += 1;
+        match passed % 6002 {
+            0 => vec![byte ^ 1],
+            3001 => vec![byte, byte],
+            _ => vec![byte],
+        }
+    };
+    let device = Device::with(Setup { wire: Box::new(wire), ..Setup::default() });
+    let done = obkmq(home.path(), &device, "config apply house.toml --yes");
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    assert!(done.stdout.ends_with("3 applied, stored and read back (generation 1)\n"), "{}", done.stdout);
+    assert_eq!(obkmq(home.path(), &device, "config diff house.toml").stdout, "");
+}

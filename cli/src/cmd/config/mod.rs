@@ -4,6 +4,8 @@ mod apply;
 mod change;
 mod del_user;
 mod export;
+#[cfg(test)]
+mod fault_tests;
 mod given;
 mod pack;
 mod path;
