@@ -278,9 +278,9 @@ fn a_bad_cable_takes_longer_and_changes_nothing_else() {
     let mut passed = 0_u32;
     let wire = move |byte: u8, _to_device: bool| {
         passed += 1;
-        match passed % 6002 {
+        match passed % 30_000 {
             0 => vec![byte ^ 1],
-            3001 => vec![byte, byte],
+            15_000 => vec![byte, byte],
             _ => vec![byte],
         }
     };
