@@ -79,3 +79,16 @@ pub const SERVER_LIMIT_BYTES: usize = 64;
 
 /// Longest time zone in bytes: the longest in use today has 44.
 pub const ZONE_LIMIT_BYTES: usize = 64;
+
+/// How long settings may be on trial, in seconds: long enough for a board to join a network at all, short enough for an
+/// owner to wait for the old ones to come back.
+pub const TRIAL_RANGE_S: core::ops::RangeInclusive<u32> = 10..=3_600;
+
+/// Bytes of a file that one request or answer carries: in base64 they fit a line beside the longest numbers.
+pub const FILE_PIECE_LIMIT_BYTES: usize = 342;
+
+/// Longest name of a file in bytes.
+pub const FILE_NAME_LIMIT_BYTES: usize = 32;
+
+/// Bytes of a SHA-256.
+pub const FILE_SHA256_BYTES: usize = 32;

@@ -167,8 +167,20 @@ fn tables_are_those_of_the_code() {
     let commands: String = COMMANDS
         .iter()
         .map(|command| {
-            let line = command.usage.replace("NONCE", "1").replace("GEN", "1").replace("LEVEL", "info");
-            let changing = Command::parse(&line.replace(['[', ']'], "")).unwrap().is_changing();
+            let mut line = command.usage.replace(['[', ']'], "");
+            for (word, example) in [
+                ("NONCE", "1"),
+                ("GEN", "1"),
+                ("LEVEL", "info"),
+                ("SECONDS", "60"),
+                ("OFFSET", "0"),
+                ("BYTES", "2"),
+                ("SHA256", &"5a".repeat(32)),
+                ("BASE64", "aGk"),
+            ] {
+                line = line.replace(word, example);
+            }
+            let changing = Command::parse(&line).unwrap().is_changing();
             format!("| `{}` | {} | {} |\n", command.usage, command.help, if changing { "yes" } else { "no" })
         })
         .collect();

@@ -6,10 +6,11 @@ use alloc::string::{String, ToString};
 use core::fmt;
 
 use super::error::ErrorCode;
+use super::file::FileCommand;
 use super::frame::{TooLong, frame};
 use super::reply::Reply;
 use super::word::{Word, split, write_word};
-use crate::limits::PASSWORD_LIMIT_BYTES;
+use crate::limits::{PASSWORD_LIMIT_BYTES, TRIAL_RANGE_S};
 use crate::settings::{Key, LogLevel, shorten};
 
 /// What a device can be asked to do.
@@ -48,6 +49,15 @@ pub enum Command<'a> {
     Check,
     /// Stores and applies the transaction.
     Commit,
+    /// Applies the transaction for a while, and stores it only with [`Command::Confirm`].
+    CommitTrial {
+        /// How long, in seconds.
+        seconds: u32,
+    },
+    /// Stores what is on trial.
+    Confirm,
+    /// Puts the settings before the last commit in place again, or ends a trial at once.
+    Rollback,
     /// Drops the transaction.
     Abort,
     /// Adds a user or changes a password.
@@ -78,6 +88,8 @@ pub enum Command<'a> {
     },
     /// Names and rights of the users.
     UserList,
+    /// Files.
+    File(FileCommand<'a>),
     /// How joining the Wi-Fi network stands.
     WifiStatus,
     /// The Wi-Fi networks in reach.
@@ -118,7 +130,15 @@ pub const COMMANDS: &[CommandHelp] = &[
     CommandHelp { usage: "set KEY VALUE", help: "change a setting" },
     CommandHelp { usage: "unset KEY", help: "give a setting its default again" },
     CommandHelp { usage: "check", help: "check what the transaction holds" },
-    CommandHelp { usage: "commit", help: "store and apply the transaction" },
+    CommandHelp {
+        usage: "commit [trial=SECONDS]",
+        help: "store and apply the transaction; on trial: only apply it, until `confirm` or the end of that time",
+    },
+    CommandHelp { usage: "confirm", help: "store the settings that are on trial" },
+    CommandHelp {
+        usage: "rollback",
+        help: "end a trial, or else put the settings before the last commit in place again",
+    },
     CommandHelp { usage: "abort", help: "drop the transaction" },
     CommandHelp { usage: "user set NAME PASSWORD", help: "add a user or change a password" },
     CommandHelp { usage: "user hash NAME HASH", help: "the same with a password that is hashed already" },
@@ -128,6 +148,19 @@ pub const COMMANDS: &[CommandHelp] = &[
         help: "set what a user may do: \"read a/#,write b\", everything, admin, or \"\" for nothing",
     },
     CommandHelp { usage: "user list", help: "show the names and rights of the users" },
+    CommandHelp { usage: "file ls", help: "show the files, and how many bytes are free" },
+    CommandHelp { usage: "file get NAME OFFSET", help: "show a piece of a file, in base64" },
+    CommandHelp {
+        usage: "file put NAME BYTES SHA256",
+        help: "begin to write a file; `same=yes` if it is there already",
+    },
+    CommandHelp {
+        usage: "file data OFFSET BASE64",
+        help: "the next piece of the file that is being written",
+    },
+    CommandHelp { usage: "file end", help: "put what was written in place of the former file" },
+    CommandHelp { usage: "file abort", help: "drop what was written" },
+    CommandHelp { usage: "file rm NAME", help: "delete a file" },
     CommandHelp {
         usage: "wifi status",
         help: "show whether the Wi-Fi network is joined, the address, or why not",
@@ -166,7 +199,7 @@ impl<'a> Command<'a> {
             return Err(CommandError { code: ErrorCode::Syntax, message: "there is no command".to_string() });
         };
         let verb = verb.into_text();
-        let mut arguments = [const { None }; 4];
+        let mut arguments = [const { None }; 5];
         // One place more than any command takes, so that too many are noticed.
         for (place, word) in arguments.iter_mut().zip(words) {
             *place = Some(Word::into_text(word));
@@ -179,12 +212,15 @@ impl<'a> Command<'a> {
                 Ok(generation) => Ok(Self::Begin { generation }),
                 Err(_) => Err(bad_argument("begin takes the generation that hello or list shows")),
             },
-            ("set", [Some(key), Some(value), None, _]) => Ok(Self::Set { key, value }),
+            ("set", [Some(key), Some(value), None, ..]) => Ok(Self::Set { key, value }),
             ("unset", [Some(key), None, ..]) => Ok(Self::Unset { key }),
             ("check", [None, ..]) => Ok(Self::Check),
             ("commit", [None, ..]) => Ok(Self::Commit),
+            ("commit", [Some(trial), None, ..]) => parse_trial(&trial),
+            ("confirm", [None, ..]) => Ok(Self::Confirm),
+            ("rollback", [None, ..]) => Ok(Self::Rollback),
             ("abort", [None, ..]) => Ok(Self::Abort),
-            ("user", [Some(sub), name, password, extra]) => match (sub.as_ref(), name, password, extra) {
+            ("user", [Some(sub), name, password, extra, _]) => match (sub.as_ref(), name, password, extra) {
                 ("set", Some(name), Some(password), None) => {
                     check_password(&password).map(|()| Self::UserSet { name, password })
                 }
@@ -194,6 +230,10 @@ impl<'a> Command<'a> {
                 ("list", None, None, None) => Ok(Self::UserList),
                 _ => Err(usage("user")),
             },
+            ("file", [Some(sub), first, second, third, None]) => {
+                let arguments = [first.as_deref(), second.as_deref(), third.as_deref()];
+                FileCommand::parse(&sub, arguments).unwrap_or_else(|| Err(usage("file"))).map(Self::File)
+            }
             ("wifi", [Some(sub), None, ..]) => match sub.as_ref() {
                 "status" => Ok(Self::WifiStatus),
                 "scan" => Ok(Self::WifiScan),
@@ -224,12 +264,16 @@ impl<'a> Command<'a> {
             Self::Unset { key } => write_words(&mut line, &["unset", key]),
             Self::Check => line.push_str("check"),
             Self::Commit => line.push_str("commit"),
+            Self::CommitTrial { seconds } => line = format!("commit {TRIAL}{seconds}"),
+            Self::Confirm => line.push_str("confirm"),
+            Self::Rollback => line.push_str("rollback"),
             Self::Abort => line.push_str("abort"),
             Self::UserSet { name, password } => write_words(&mut line, &["user", "set", name, password]),
             Self::UserHash { name, hash } => write_words(&mut line, &["user", "hash", name, hash]),
             Self::UserDel { name } => write_words(&mut line, &["user", "del", name]),
             Self::UserRights { name, rights } => write_words(&mut line, &["user", "rights", name, rights]),
             Self::UserList => line.push_str("user list"),
+            Self::File(command) => command.encode(&mut line),
             Self::WifiStatus => line.push_str("wifi status"),
             Self::WifiScan => line.push_str("wifi scan"),
             Self::Info => line.push_str("info"),
@@ -256,6 +300,9 @@ impl<'a> Command<'a> {
             | Self::Set { .. }
             | Self::Unset { .. }
             | Self::Commit
+            | Self::CommitTrial { .. }
+            | Self::Confirm
+            | Self::Rollback
             | Self::Abort
             | Self::UserSet { .. }
             | Self::UserHash { .. }
@@ -263,6 +310,7 @@ impl<'a> Command<'a> {
             | Self::UserRights { .. }
             | Self::Reboot
             | Self::Log { .. } => true,
+            Self::File(command) => command.is_changing(),
             Self::Hello { .. }
             | Self::Get { .. }
             | Self::List
@@ -312,13 +360,25 @@ pub fn check_password(password: &str) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn write_words(line: &mut String, words: &[&str]) {
+pub(super) fn write_words(line: &mut String, words: &[&str]) {
     for (index, word) in words.iter().enumerate() {
         if index > 0 {
             line.push(' ');
         }
         write_word(line, word);
     }
+}
+
+/// In front of the length of a trial.
+const TRIAL: &str = "trial=";
+
+fn parse_trial<'a>(word: &str) -> Result<Command<'a>, CommandError> {
+    let Some(seconds) = word.strip_prefix(TRIAL) else { return Err(usage("commit")) };
+    let seconds = seconds.parse().ok().filter(|seconds| TRIAL_RANGE_S.contains(seconds));
+    let (min, max) = (TRIAL_RANGE_S.start(), TRIAL_RANGE_S.end());
+    seconds
+        .map(|seconds| Command::CommitTrial { seconds })
+        .ok_or_else(|| bad_argument(&format!("a trial takes {min} to {max} seconds")))
 }
 
 fn parse_nonce(text: &str) -> Result<u64, CommandError> {
@@ -329,7 +389,7 @@ fn parse_nonce(text: &str) -> Result<u64, CommandError> {
         .ok_or_else(|| bad_argument("hello takes 1 to 16 hexadecimal digits"))
 }
 
-fn bad_argument(message: &str) -> CommandError {
+pub(super) fn bad_argument(message: &str) -> CommandError {
     CommandError { code: ErrorCode::BadValue, message: message.to_string() }
 }
 
@@ -360,7 +420,9 @@ mod tests {
     fn every_command_of_the_help_is_read() {
         for command in COMMANDS {
             let line = command.usage.replace("NONCE", "1f").replace("GEN", "3").replace("LEVEL", "warn");
-            let line = line.replace(['[', ']'], "");
+            let line = line.replace(['[', ']'], "").replace("SECONDS", "60").replace("OFFSET", "7");
+            let line =
+                line.replace("BYTES", "9").replace("SHA256", &"5a".repeat(32)).replace("BASE64", "aGk");
             assert_eq!(Command::parse(&parsed(&line).encode()).unwrap(), parsed(&line), "{line}");
         }
     }
@@ -445,7 +507,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_line_is_read_or_refused(line in "(user |set |get |hello |log |help )?[ -~é\u{0}-\u{1f}]{0,60}") {
+        fn any_line_is_read_or_refused(line in "(user |file |commit |set |get |hello |log |help )?[ -~é\u{0}-\u{1f}]{0,60}") {
             if let Ok(command) = Command::parse(&line) {
                 let again = command.encode();
                 prop_assert_eq!(Command::parse(&again).unwrap(), command);

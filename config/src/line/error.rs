@@ -33,11 +33,13 @@ pub enum ErrorCode {
     Internal,
     /// A framed request that changes something came before `hello`: the device has been reset since.
     NoHello,
+    /// What the command is about does not exist.
+    NotThere,
 }
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Crc,
         Self::Syntax,
         Self::TooLong,
@@ -52,6 +54,7 @@ impl ErrorCode {
         Self::Locked,
         Self::Internal,
         Self::NoHello,
+        Self::NotThere,
     ];
 
     /// The word on the wire.
@@ -72,6 +75,7 @@ impl ErrorCode {
             Self::Locked => "locked",
             Self::Internal => "internal",
             Self::NoHello => "no-hello",
+            Self::NotThere => "not-there",
         }
     }
 
@@ -96,6 +100,9 @@ impl ErrorCode {
             Self::Internal => "a fault of the device itself",
             Self::NoHello => {
                 "no run is open for this number: the device was reset, or the request is not of this run"
+            }
+            Self::NotThere => {
+                "what the command is about does not exist: a file, settings on trial, settings before these"
             }
         }
     }

@@ -58,8 +58,11 @@ impl<B: Board> Node<B> {
 
     /// The program has gone: what it had begun and not committed is dropped, a network that it tried included.
     pub fn detach_console(&mut self, id: ConsoleId) {
-        let tried = self.attached.get(id).is_some_and(|console| console.improv.is_joining());
-        self.attached.consoles.retain(|(other, _)| *other != id);
+        let consoles = &mut self.attached.consoles;
+        let Some(at) = consoles.iter().position(|(other, _)| *other == id) else { return };
+        let (_, console) = consoles.remove(at);
+        let tried = console.improv.is_joining();
+        self.drop_upload(console.upload);
         if tried {
             let settings = self.settings.clone();
             self.apply_wifi(&settings);

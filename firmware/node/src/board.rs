@@ -61,6 +61,8 @@ pub struct Identity {
 pub struct Regions {
     /// Settings and users.
     pub settings: Range<u32>,
+    /// Scripts and other files.
+    pub files: Range<u32>,
     /// Retained messages and sessions that survive a power cut.
     pub retained: Range<u32>,
 }

@@ -70,9 +70,12 @@ impl<B: Board> Node<B> {
                 Ok(()) => Answer::ok(),
                 Err(error) => refuse(&error),
             },
-            Command::Commit => match self.console.draft.clone() {
+            Command::Commit | Command::CommitTrial { .. } => match self.console.draft.clone() {
                 Some(draft) => {
-                    let answer = self.commit(draft);
+                    let answer = match *command {
+                        Command::CommitTrial { seconds } => self.commit_trial(draft, seconds),
+                        _ => self.commit(draft),
+                    };
                     // A refused one stays open, so that its mistake can be corrected.
                     if answer.end.is_ok() {
                         self.console.draft = None;
@@ -88,6 +91,9 @@ impl<B: Board> Node<B> {
                 Some(_) => Answer::ok(),
                 None => Answer::refuse(ErrorCode::NoTransaction, "there is no open transaction"),
             },
+            Command::Confirm => self.confirm(),
+            Command::Rollback => self.roll_back(),
+            Command::File(command) => self.file_command(command),
             Command::WifiStatus => self.wifi_status(),
             Command::WifiScan => self.wifi_scan(),
             Command::Info => Answer::rows(self.info()),
@@ -181,35 +187,61 @@ impl<B: Board> Node<B> {
 
     /// Stores and applies a transaction. Nothing is applied that could not be stored.
     fn commit(&mut self, draft: Draft) -> Answer {
+        match self.checked(&draft) {
+            Ok(Some(settings)) => match self.store_and_apply(settings) {
+                Ok(()) => self.generation_answer(),
+                Err(answer) => answer,
+            },
+            Ok(None) => self.generation_answer(),
+            Err(answer) => answer,
+        }
+    }
+
+    /// The settings that a transaction makes, if it changes any.
+    pub(crate) fn checked(&self, draft: &Draft) -> Result<Option<Settings>, Answer> {
+        if self.trial.is_some() {
+            return Err(Answer::refuse(
+                ErrorCode::InTransaction,
+                "settings are on trial; `confirm` stores them and `rollback` drops them",
+            ));
+        }
         // Another console may have committed since this draft was begun.
         let (given, current) = (draft.base().generation(), self.settings.generation());
         if given != current {
             let stale = Stale { given, current };
-            return Answer::refuse(ErrorCode::from(&stale), stale.to_string());
+            return Err(Answer::refuse(ErrorCode::from(&stale), stale.to_string()));
         }
         // A locked device is unlocked by a commit even of what it has: the owner has looked.
-        if draft.is_changed() || self.locked {
-            let settings = match self.check(draft.settings()).and_then(|()| draft.finish()) {
-                Ok(settings) => settings,
-                Err(error) => return refuse(&error),
-            };
-            if let Err(error) = self.settings_store.save(self.board.flash(), &settings) {
-                return Answer::refuse(
-                    ErrorCode::Storage,
-                    format!(
-                        "{error}; nothing was changed now, but the new settings may be there after a restart"
-                    ),
-                );
-            }
-            self.locked = false;
-            self.apply(settings);
+        if !draft.is_changed() && !self.locked {
+            return Ok(None);
         }
-        Answer::fields(Fields::new().with("gen", self.settings.generation()))
+        match self.check(draft.settings()).and_then(|()| draft.clone().finish()) {
+            Ok(settings) => Ok(Some(settings)),
+            Err(error) => Err(refuse(&error)),
+        }
+    }
+
+    pub(crate) fn store_and_apply(&mut self, settings: Settings) -> Result<(), Answer> {
+        if let Err(error) = self.settings_store.save(self.board.flash(), &settings) {
+            return Err(Answer::refuse(
+                ErrorCode::Storage,
+                format!(
+                    "{error}; nothing was changed now, but the new settings may be there after a restart"
+                ),
+            ));
+        }
+        self.locked = false;
+        self.apply(settings);
+        Ok(())
     }
 
     fn hello(&self) -> Hello {
         let identity = &self.identity;
-        let state = if self.locked { "locked" } else { "ok" };
+        let state = match self.trial {
+            _ if self.locked => "locked",
+            Some(_) => "trial",
+            None => "ok",
+        };
         Hello::new(
             identity.firmware,
             identity.chip,
@@ -247,11 +279,16 @@ impl<B: Board> Node<B> {
     fn info(&self) -> Vec<Fields> {
         let statistics = self.broker.statistics();
         let drops = statistics.drops;
+        let about = self
+            .hello()
+            .to_fields()
+            .with("name", self.settings.hostname())
+            .with("uptime_s", self.now.as_micros() / 1_000_000);
         let mut rows = Vec::from([
-            self.hello()
-                .to_fields()
-                .with("name", self.settings.hostname())
-                .with("uptime_s", self.now.as_micros() / 1_000_000),
+            match self.trial_left_s() {
+                Some(left) => about.with("trial_left_s", left),
+                None => about,
+            },
             Fields::new()
                 .with("clients", statistics.clients)
                 .with("clients_maximum", statistics.clients_maximum)
@@ -291,7 +328,7 @@ impl<B: Board> Node<B> {
     }
 }
 
-fn refuse(error: &SettingError) -> Answer {
+pub(crate) fn refuse(error: &SettingError) -> Answer {
     let message: String = error.to_string();
     Answer::refuse(ErrorCode::from(error), message)
 }

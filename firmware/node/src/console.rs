@@ -20,6 +20,7 @@ use crate::improv::Improv;
 use crate::limits::{CONSOLE_INPUT_BYTES, HASH_ITERATIONS_PER_TURN};
 use crate::node::Node;
 use crate::output::Output;
+use crate::storage::Upload;
 
 /// Stands for lost input. No UTF-8 text has this byte, so that no line around the gap is read.
 const GAP: u8 = 0xFF;
@@ -78,6 +79,8 @@ pub(crate) struct Console {
     pub(crate) improv: Improv,
     /// The open transaction.
     pub(crate) draft: Option<Draft>,
+    /// The file that is being written.
+    pub(crate) upload: Option<Upload>,
     pub(crate) output: Output,
 }
 
@@ -252,7 +255,11 @@ impl<B: Board> Node<B> {
         if let Asker::Program(seq) = asker {
             match self.console.session.admit(seq, &command) {
                 Admission::Execute => {}
-                Admission::NewRun => self.console.draft = None,
+                Admission::NewRun => {
+                    self.console.draft = None;
+                    let upload = self.console.upload.take();
+                    self.drop_upload(upload);
+                }
                 Admission::Ignore => return,
                 Admission::Replay(line) => return self.console.output.reply(line.trim_end()),
                 Admission::Refuse(reply) => return self.console.send(&reply.to_frame(seq)),

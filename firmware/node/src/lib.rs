@@ -6,7 +6,7 @@
 //!
 //! # Invariants
 //! * One call does a bounded amount of work: passwords are hashed in slices, flash is written one operation a turn.
-//! * Nothing is applied that was not stored before.
+//! * Nothing is applied that was not stored before, but for settings on trial, which a restart forgets.
 //! * Settings that are older than they should be close the node to the network; they never come back silently.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -19,6 +19,7 @@ mod attached;
 mod board;
 mod commands;
 mod console;
+mod files;
 mod improv;
 mod journal;
 mod limits;
@@ -30,6 +31,7 @@ mod rights;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod trial;
 mod verifier;
 mod wifi;
 
@@ -37,6 +39,7 @@ pub use attached::ConsoleId;
 pub use board::{Action, Board, HeapUse, Identity, Regions};
 pub use node::{AdoptError, Node};
 pub use obkmq_broker::{Anonymous, Full, Instant, Limits, LinkId, Want};
+pub use obkmq_config::line::{FileInfo, FileName};
 pub use obkmq_config::settings::{Capabilities, Capability};
 pub use radio::{Credentials, JoinFailure, Network, Radio, WifiLink};
-pub use storage::{StorageError, store_settings};
+pub use storage::{FileError, StorageError, store_settings};

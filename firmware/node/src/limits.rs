@@ -81,3 +81,9 @@ pub(crate) const UNWANTED_ITEMS_KEPT: usize = 64;
 /// Consoles beside the one of the board's own wire. Each may hold [`CONSOLE_OUTPUT_BYTES`] while nobody reads it, so only
 /// boards that have other ways in (a PC) open any.
 pub(crate) const ATTACHED_CONSOLES: usize = 8;
+
+/// Files that are stored. The list of them is one item; 40 bytes and the name each, in RAM too.
+pub(crate) const FILES_LIMIT: usize = 32;
+
+/// Interrupted uploads and former files that are noted at boot for removal; further ones wait for the next boot.
+pub(crate) const UNLISTED_FILES_NOTED: usize = 16;

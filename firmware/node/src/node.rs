@@ -13,7 +13,8 @@ use crate::console::Console;
 use crate::journal::{Journal, NotStored, Step};
 use crate::report::{self, Refused};
 use crate::rights::rights_of;
-use crate::storage::{Loaded, SettingsStore, StorageError};
+use crate::storage::{Files, Loaded, SettingsStore, StorageError};
+use crate::trial::Trial;
 use crate::verifier::Accounts;
 use crate::wifi::Wifi;
 
@@ -35,6 +36,9 @@ pub struct Node<B: Board> {
     pub(crate) broker: Broker<Accounts>,
     pub(crate) settings: Settings,
     pub(crate) settings_store: SettingsStore,
+    /// Settings in use that are not stored.
+    pub(crate) trial: Option<Trial>,
+    pub(crate) files: Files,
     pub(crate) refused: Refused,
     pub(crate) log_level: LogLevel,
     /// The newest settings are lost; the network is closed until the owner has looked.
@@ -71,6 +75,8 @@ impl<B: Board> Node<B> {
             broker: Broker::new(policy, u64::from_le_bytes(seed), accounts),
             settings: Settings::default(),
             settings_store,
+            trial: None,
+            files: Files::new(regions.files),
             refused: Refused::default(),
             log_level: LogLevel::Info,
             locked: false,
@@ -144,6 +150,7 @@ impl<B: Board> Node<B> {
                 self.log(LogLevel::Error, format_args!("retained messages cannot be read: {error}"))
             }
         }
+        self.load_files();
         if self.locked {
             self.actions.clear();
             self.actions.push_back(Action::StopListening);
@@ -224,6 +231,7 @@ impl<B: Board> Node<B> {
         settings.raise_generation(self.settings.generation().saturating_add(1));
         self.settings_store.save(self.board.flash(), &settings)?;
         self.locked = false;
+        self.trial = None;
         self.apply(settings);
         Ok(())
     }
@@ -295,10 +303,12 @@ impl<B: Board> Node<B> {
             self.journal.note_changes();
         }
         let console = self.poll_consoles();
+        let trial = self.poll_trial();
+        let files = self.poll_files().then_some(now);
         let wifi = self.poll_wifi();
         let journal = self.poll_journal();
         self.report_events();
-        [broker, console, wifi, journal].into_iter().flatten().min()
+        [broker, console, trial, files, wifi, journal].into_iter().flatten().min()
     }
 
     /// Takes note of how long the board's last turn took, in microseconds; its owner sees the longest.

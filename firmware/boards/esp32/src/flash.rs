@@ -15,6 +15,8 @@ use obkmq_node::Regions;
 const TYPE_OBKMQ: u8 = 0x40;
 /// Subtype of the settings region.
 const SUBTYPE_SETTINGS: u8 = 0x00;
+/// Subtype of the region of files.
+const SUBTYPE_FILES: u8 = 0x01;
 /// Subtype of the region of retained messages.
 const SUBTYPE_RETAINED: u8 = 0x02;
 
@@ -45,6 +47,7 @@ pub(crate) fn find_regions(flash: &mut FlashStorage<'_>) -> Result<Regions, Regi
     let table = partitions::read_partition_table(flash, &mut buffer).map_err(RegionError::Table)?;
     Ok(Regions {
         settings: find(&table, flash, SUBTYPE_SETTINGS, "settings")?,
+        files: find(&table, flash, SUBTYPE_FILES, "files")?,
         retained: find(&table, flash, SUBTYPE_RETAINED, "retained")?,
     })
 }

@@ -66,6 +66,11 @@ impl NorFlashError for FlashError {
 impl Flash {
     /// Opens `path`, or makes it, blank, with `capacity_bytes`.
     pub fn open(path: &Path, capacity_bytes: u32) -> Result<Self, OpenError> {
+        Self::open_from(path, capacity_bytes, capacity_bytes)
+    }
+
+    /// As [`Flash::open`]; a file of at least `former_bytes`, from a version that had fewer regions, grows.
+    pub(crate) fn open_from(path: &Path, former_bytes: u32, capacity_bytes: u32) -> Result<Self, OpenError> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         // It holds password hashes and what the house says: nobody else's business.
@@ -87,7 +92,7 @@ impl Flash {
         file.read_to_end(&mut cells)?;
         if found < expected {
             // New, or left behind by a start that found the disk full: nothing was ever stored in it.
-            if cells.iter().any(|&cell| cell != 0xFF) {
+            if found < u64::from(former_bytes) && cells.iter().any(|&cell| cell != 0xFF) {
                 return Err(OpenError::Size { found, expected: capacity_bytes });
             }
             cells.resize(capacity_bytes as usize, 0xFF);
@@ -214,6 +219,10 @@ mod tests {
         assert_eq!(&cells, b"kept");
         assert!(matches!(Flash::open(&path, 4096), Err(OpenError::Size { found: 8192, expected: 4096 })));
         assert!(matches!(Flash::open(&path, 16384), Err(OpenError::Size { found: 8192, expected: 16384 })));
+        assert!(Flash::open_from(&path, 12288, 16384).is_err());
+        Flash::open_from(&path, 8192, 16384).unwrap().read(0, &mut cells).unwrap();
+        assert_eq!(&cells, b"kept");
+        assert!(Flash::open(&path, 16384).is_ok());
     }
 
     #[test]

@@ -50,6 +50,12 @@ pub(crate) const SETTINGS_BYTES: u32 = 0x5000;
 /// Region of retained messages of a PC's flash file, in bytes.
 pub(crate) const RETAINED_BYTES: u32 = 0x10_0000;
 
+/// Region of files of a PC's flash file, in bytes.
+pub(crate) const FILES_BYTES: u32 = 0x10_0000;
+
+/// Size of a PC's flash file. Regions are only ever added at its end: a file of an earlier version grows.
+pub(crate) const FLASH_BYTES: u32 = SETTINGS_BYTES + RETAINED_BYTES + FILES_BYTES;
+
 /// Programs on the control socket at once.
 #[cfg(unix)]
 pub(crate) const CONTROL_CLIENTS: usize = 8;

@@ -39,7 +39,7 @@ mod tests {
 
     use super::*;
     use crate::board::HostBoard;
-    use crate::limits::{RETAINED_BYTES, SETTINGS_BYTES};
+    use crate::limits::{FLASH_BYTES, SETTINGS_BYTES};
     use crate::setup::identity;
 
     #[test]
@@ -52,10 +52,10 @@ mod tests {
         assert_eq!(packed.region.len(), SETTINGS_BYTES as usize);
 
         let mut cells = packed.region;
-        cells.resize((SETTINGS_BYTES + RETAINED_BYTES) as usize, 0xFF);
+        cells.resize(FLASH_BYTES as usize, 0xFF);
         let chip = folder.path().join("chip");
         std::fs::write(&chip, cells).unwrap();
-        let flash = Flash::open(&chip, SETTINGS_BYTES + RETAINED_BYTES).unwrap();
+        let flash = Flash::open(&chip, FLASH_BYTES).unwrap();
         let regions = Regions { settings: 0..SETTINGS_BYTES, ..crate::setup::regions() };
         let identity = identity("test", "test", Anonymous::Never);
         let node = Node::boot(HostBoard::new(flash), identity, regions, Instant::ZERO);

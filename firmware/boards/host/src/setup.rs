@@ -13,7 +13,7 @@ use obkmq_node::{AdoptError, Anonymous, Capabilities, Identity, Instant, Limits,
 use crate::board::HostBoard;
 use crate::console::Console;
 use crate::flash::{Flash, OpenError};
-use crate::limits::{BROKER_MEMORY_BYTES, RETAINED_BYTES, SETTINGS_BYTES};
+use crate::limits::{BROKER_MEMORY_BYTES, FLASH_BYTES, RETAINED_BYTES, SETTINGS_BYTES};
 use crate::server::{Listen, Server, ServerError};
 use crate::stop::Stop;
 
@@ -111,7 +111,8 @@ pub fn identity(board: &'static str, chip: &'static str, anonymous_without_users
 
 /// The regions of a PC's own flash file.
 pub fn regions() -> Regions {
-    Regions { settings: 0..SETTINGS_BYTES, retained: SETTINGS_BYTES..SETTINGS_BYTES + RETAINED_BYTES }
+    let files = SETTINGS_BYTES + RETAINED_BYTES;
+    Regions { settings: 0..SETTINGS_BYTES, retained: SETTINGS_BYTES..files, files: files..FLASH_BYTES }
 }
 
 /// Boots the node and opens its listener. Its log goes to `console`.
@@ -123,7 +124,7 @@ pub fn start(setup: &Setup, console: Console, stop: &Stop) -> Result<Server, Set
                 .map_err(|error| SetupError::Folder { path: folder.to_owned(), error })?;
             open_flash(folder)?
         }
-        None => Flash::in_memory(SETTINGS_BYTES + RETAINED_BYTES),
+        None => Flash::in_memory(FLASH_BYTES),
     };
     let identity = identity("host", "host", Anonymous::Loopback);
     let mut node = Node::boot(HostBoard::new(flash), identity, regions(), Instant::ZERO);
@@ -158,7 +159,8 @@ fn is_closed(settings: &Settings) -> bool {
 /// The flash file of a data folder that is there.
 pub(crate) fn open_flash(folder: &Path) -> Result<Flash, SetupError> {
     let path = folder.join(FLASH_FILE);
-    Flash::open(&path, SETTINGS_BYTES + RETAINED_BYTES).map_err(|error| SetupError::Flash { path, error })
+    Flash::open_from(&path, SETTINGS_BYTES + RETAINED_BYTES, FLASH_BYTES)
+        .map_err(|error| SetupError::Flash { path, error })
 }
 
 /// Settings from a file. Users whose password has not changed keep the hash they have in `current`, so that starting

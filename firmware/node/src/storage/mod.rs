@@ -1,9 +1,10 @@
-//! What survives a power cut: settings, chosen retained messages and sessions, in NOR flash.
+//! What survives a power cut: settings, files, chosen retained messages and sessions, in NOR flash.
 //!
-//! Both lie in maps of `sequential-storage`, which appends items with a CRC and erases a page only once its newer
+//! All lie in maps of `sequential-storage`, which appends items with a CRC and erases a page only once its newer
 //! copies stand elsewhere. Its interface is asynchronous; over a blocking flash its futures are ready at the first
 //! poll, so [`complete`] is all the executor needed.
 
+mod files;
 mod item;
 mod kept;
 mod settings;
@@ -21,6 +22,8 @@ use obkmq_config::settings::Settings;
 use sequential_storage::cache::{Cache, Uncached};
 use sequential_storage::map::{Key as MapKey, MapConfig, MapStorage, SerializationError};
 
+pub use files::FileError;
+pub(crate) use files::{Begun, Files, FilesState, Upload};
 pub(crate) use item::{Bounded, Item, Key, message_key, session_key};
 pub(crate) use kept::KeptStore;
 pub(crate) use settings::{Loaded, SettingsStore};

@@ -1,5 +1,8 @@
 //! Settings in flash: one item for all of them, so that one append is the commit, and a marker after it.
 //!
+//! There are two such items. A commit replaces the older one, so that the other one is what [`SettingsStore::former`]
+//! gives: the settings before the last commit.
+//!
 //! The storage layer answers a damaged newest copy with the copy before it. That would bring back a deleted user
 //! without a word, so the number of the newest generation is written a second time after each commit. Settings older
 //! than their marker are *noticed*: [`Loaded::Damaged`].
@@ -11,7 +14,8 @@ use obkmq_config::settings::Settings;
 
 use super::{StorageError, complete, item_buffer, open};
 
-const SETTINGS: u8 = 1;
+/// The two items of settings.
+const SLOTS: [u8; 2] = [1, 3];
 const MARKER: u8 = 2;
 
 /// What stands in the settings region.
@@ -49,12 +53,8 @@ impl SettingsStore {
             }
             marker => marker?,
         };
-        let settings = match complete(map.fetch_item::<&[u8]>(&mut buffer, &SETTINGS)) {
-            Ok(None) => None,
-            Ok(Some(item)) => Some(Settings::decode(item).unwrap_or_default()),
-            Err(StorageError::Damaged) => Some(Settings::default()),
-            Err(error) => return Err(error),
-        };
+        let slots = self.slots(flash)?;
+        let settings = slots.into_iter().flatten().max_by_key(Settings::generation);
         Ok(match (settings, marker) {
             (None, None) => Loaded::Blank,
             (Some(settings), marker) if settings.generation() >= marker.unwrap_or(1) => {
@@ -66,6 +66,35 @@ impl SettingsStore {
                 Loaded::Damaged { rest, generation }
             }
         })
+    }
+
+    /// The settings before the last commit, if there are any.
+    pub(crate) fn former<F: MultiwriteNorFlash>(
+        &self,
+        flash: &mut F,
+    ) -> Result<Option<Settings>, StorageError> {
+        Ok(match self.slots(flash)? {
+            [Some(one), Some(other)] => Some(if one.generation() < other.generation() { one } else { other })
+                // What could not be read stands as the defaults, and was never committed.
+                .filter(|former| former.generation() > 0),
+            _ => None,
+        })
+    }
+
+    /// What stands in both items. One that cannot be read is not what an owner has set: it stands as the defaults.
+    fn slots<F: MultiwriteNorFlash>(&self, flash: &mut F) -> Result<[Option<Settings>; 2], StorageError> {
+        let mut buffer = item_buffer()?;
+        let mut map = open::<u8, F>(flash, &self.range)?;
+        let mut slots = [None, None];
+        for (slot, key) in slots.iter_mut().zip(SLOTS) {
+            *slot = match complete(map.fetch_item::<&[u8]>(&mut buffer, &key)) {
+                Ok(None) => None,
+                Ok(Some(item)) => Some(Settings::decode(item).unwrap_or_default()),
+                Err(StorageError::Damaged) => Some(Settings::default()),
+                Err(error) => return Err(error),
+            };
+        }
+        Ok(slots)
     }
 
     /// Commits `settings`. After a power cut at any point the old or the new generation loads.
@@ -88,9 +117,13 @@ impl SettingsStore {
 
     fn append<F: MultiwriteNorFlash>(&self, flash: &mut F, settings: &Settings) -> Result<(), StorageError> {
         let item = settings.encode();
+        let generation = |slot: &Option<Settings>| slot.as_ref().map_or(0, Settings::generation);
+        let [one, other] = self.slots(flash)?;
+        let [first, second] = SLOTS;
+        let older = if generation(&one) <= generation(&other) { first } else { second };
         let mut buffer = item_buffer()?;
         let mut map = open::<u8, F>(flash, &self.range)?;
-        complete(map.store_item(&mut buffer, &SETTINGS, &item.as_slice()))?;
+        complete(map.store_item(&mut buffer, &older, &item.as_slice()))?;
         complete(map.store_item(&mut buffer, &MARKER, &settings.generation()))
     }
 }

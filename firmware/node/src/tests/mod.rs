@@ -3,21 +3,22 @@
 mod accounts;
 mod attached;
 mod console;
+mod files;
+mod flash;
 mod improv;
 mod power;
 mod reconnect;
 mod retained;
 mod sessions;
 mod settings;
+mod trial;
 mod wifi;
 
 use std::string::String;
 use std::vec::Vec;
-use std::{format, vec};
+use std::{format, println, vec};
 
-use embedded_storage::nor_flash::{
-    ErrorType, MultiwriteNorFlash, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash,
-};
+use flash::Ram;
 
 use crate::{
     Action, Anonymous, Board, Capabilities, Capability, HeapUse, Identity, Instant, Limits, LinkId, Node,
@@ -25,76 +26,8 @@ use crate::{
 };
 
 const SETTINGS_BYTES: u32 = 0x5000;
-const FLASH_BYTES: u32 = 0xA000;
-
-/// Flash in memory. With `operations_left` the power goes in the middle of the operation after so many.
-#[derive(Clone)]
-struct Ram {
-    cells: Vec<u8>,
-    operations_left: Option<u32>,
-}
-
-#[derive(Debug)]
-struct PowerLost;
-
-impl NorFlashError for PowerLost {
-    fn kind(&self) -> NorFlashErrorKind {
-        NorFlashErrorKind::Other
-    }
-}
-
-impl Ram {
-    fn blank() -> Self {
-        Self { cells: vec![0xFF; FLASH_BYTES as usize], operations_left: None }
-    }
-
-    /// How much of an operation on `length` bytes is done.
-    fn share(&mut self, length: usize) -> Result<usize, PowerLost> {
-        match &mut self.operations_left {
-            None => Ok(length),
-            Some(0) => Err(PowerLost),
-            Some(left) => {
-                *left -= 1;
-                Ok(if *left == 0 { length / 2 } else { length })
-            }
-        }
-    }
-}
-
-impl ErrorType for Ram {
-    type Error = PowerLost;
-}
-
-impl ReadNorFlash for Ram {
-    const READ_SIZE: usize = 1;
-    fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), PowerLost> {
-        bytes.copy_from_slice(&self.cells[offset as usize..][..bytes.len()]);
-        Ok(())
-    }
-    fn capacity(&self) -> usize {
-        self.cells.len()
-    }
-}
-
-impl NorFlash for Ram {
-    const WRITE_SIZE: usize = 4;
-    const ERASE_SIZE: usize = 4096;
-    fn erase(&mut self, from: u32, to: u32) -> Result<(), PowerLost> {
-        let length = (to - from) as usize;
-        let done = self.share(length)?;
-        self.cells[from as usize..][..done].fill(0xFF);
-        if done == length { Ok(()) } else { Err(PowerLost) }
-    }
-    fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), PowerLost> {
-        let done = self.share(bytes.len())?;
-        for (cell, byte) in self.cells[offset as usize..].iter_mut().zip(&bytes[..done]) {
-            *cell &= byte;
-        }
-        if done == bytes.len() { Ok(()) } else { Err(PowerLost) }
-    }
-}
-
-impl MultiwriteNorFlash for Ram {}
+const FILES_AT: u32 = 0xA000;
+const FLASH_BYTES: u32 = 0x1_2000;
 
 struct TestBoard {
     flash: Ram,
@@ -149,7 +82,11 @@ impl World {
     }
 
     fn boot_as(flash: Ram, identity: Identity) -> Self {
-        let regions = Regions { settings: 0..SETTINGS_BYTES, retained: SETTINGS_BYTES..FLASH_BYTES };
+        let regions = Regions {
+            settings: 0..SETTINGS_BYTES,
+            retained: SETTINGS_BYTES..FILES_AT,
+            files: FILES_AT..FLASH_BYTES,
+        };
         let now = Instant::from_millis(1);
         let radio = identity.capabilities.has(Capability::Wifi).then(wifi::TestRadio::default);
         let node = Node::boot(TestBoard { flash, random: 7, radio }, identity, regions, now);
@@ -158,7 +95,7 @@ impl World {
 
     /// The flash as a reset finds it.
     fn power_off(self) -> Ram {
-        Ram { operations_left: None, ..self.node.board.flash }
+        Ram { cut: None, ..self.node.board.flash }
     }
 
     fn restart(self) -> Self {

@@ -1,5 +1,6 @@
 //! Retained messages that survive a restart, and those that do not.
 
+use super::flash::Tear;
 use super::*;
 use crate::limits::{JOURNAL_FAILED_PAUSE_US, JOURNAL_WRITE_INTERVAL_US, UNWANTED_ITEMS_KEPT};
 
@@ -137,7 +138,7 @@ fn what_flash_did_not_take_is_stored_when_it_does_again() {
     world.receive(link, &old);
     world.wait_ms(INTERVAL_MS);
     let kept = publish_retained("homeassistant/new", "on");
-    world.node.board.flash.operations_left = Some(0);
+    world.node.board.flash.cut_after(0, Tear::Nothing);
     world.receive(link, &kept);
     world.wait_ms(INTERVAL_MS);
     world.receive(link, &publish_retained("homeassistant/old", ""));
@@ -151,7 +152,7 @@ fn what_flash_did_not_take_is_stored_when_it_does_again() {
         log.contains("error: the end of the retained message of \"homeassistant/old\" could not be stored"),
         "{log}"
     );
-    world.node.board.flash.operations_left = None;
+    world.node.board.flash.cut = None;
     world.wait_ms(FAILED_PAUSE_MS);
     world.wait_ms(INTERVAL_MS);
     assert_eq!(retained(&mut world.restart()), kept);

@@ -1,5 +1,6 @@
 //! Sessions that survive a power cut, and those that must not.
 
+use super::flash::{Tear, every_cut};
 use super::*;
 use crate::limits::{JOURNAL_FAILED_PAUSE_US, JOURNAL_WRITE_INTERVAL_US};
 
@@ -200,7 +201,7 @@ fn a_session_that_flash_did_not_take_or_let_go_is_tried_again() {
     let (link, _) = come_back(&mut world, "old", None);
     subscribe(&mut world, link, "x");
     wait(&mut world);
-    world.node.board.flash.operations_left = Some(0);
+    world.node.board.flash.cut_after(0, Tear::Nothing);
     let (link, _) = come_back(&mut world, "new", None);
     subscribe(&mut world, link, "x");
     world.wait_ms(INTERVAL_MS);
@@ -211,7 +212,7 @@ fn a_session_that_flash_did_not_take_or_let_go_is_tried_again() {
         log.contains("error: the session of \"new\" could not be stored: the flash driver failed"),
         "{log}"
     );
-    world.node.board.flash.operations_left = None;
+    world.node.board.flash.cut = None;
     world.wait_ms(FAILED_PAUSE_MS);
     wait(&mut world);
     let mut world = world.restart();
@@ -262,12 +263,11 @@ fn a_power_cut_at_any_flash_operation_leaves_the_old_session_or_the_new_one() {
     let mut cuts = 0;
     for round in 0..40 {
         let (before, after) = if round % 2 == 0 { (15, 16) } else { (16, 15) };
-        let mut operations = 1;
-        loop {
+        for (operations, tear) in every_cut() {
             let mut world = World::boot(flash.clone());
             let (link, present) = come_back(&mut world, "device", None);
             assert!(present);
-            world.node.board.flash.operations_left = Some(operations);
+            world.node.board.flash.cut_after(operations, tear);
             if round % 2 == 0 {
                 subscribe(&mut world, link, "window");
             } else {
@@ -280,7 +280,7 @@ fn a_power_cut_at_any_flash_operation_leaves_the_old_session_or_the_new_one() {
             let mut world = world.restart();
             assert!(!world.node.locked);
             let log = world.console_text();
-            assert!(!log.contains("damaged"), "cut {operations} of round {round}: {log}");
+            assert!(!log.contains("damaged"), "cut {operations} ({tear:?}) of round {round}: {log}");
             assert_eq!(world.node.broker.statistics().retained, 1);
             let count = world.node.broker.statistics().subscriptions;
             assert!(come_back(&mut world, "device", None).1, "cut {operations} of round {round}");
@@ -291,10 +291,10 @@ fn a_power_cut_at_any_flash_operation_leaves_the_old_session_or_the_new_one() {
                 break;
             }
             cuts += 1;
-            operations += 1;
         }
     }
-    assert!(cuts > 100, "{cuts}");
+    assert!(cuts > 400, "{cuts}");
+    println!("sessions: {cuts} power cuts");
 }
 
 #[test]

@@ -58,6 +58,8 @@ pub struct Firmware {
     pub partition: String,
     /// Where the board keeps its settings.
     pub settings: Range<u32>,
+    /// Where the board keeps files.
+    pub files: Range<u32>,
     /// Where the board keeps retained messages.
     pub retained: Range<u32>,
 }
@@ -247,6 +249,7 @@ fn describe(image: &CheckedImage, slot: &Entry, table: &Table) -> Result<Firmwar
         version,
         partition: slot.name.clone(),
         settings: region(table::SUBTYPE_SETTINGS, "settings")?,
+        files: region(table::SUBTYPE_FILES, "files")?,
         retained: region(table::SUBTYPE_RETAINED, "retained messages")?,
     })
 }

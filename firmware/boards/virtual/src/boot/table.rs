@@ -13,6 +13,7 @@ pub(super) const TABLE_OFFSET: u32 = 0x8000;
 
 /// Subtypes of obkmq's own partition type.
 pub(super) const SUBTYPE_SETTINGS: u8 = 0x00;
+pub(super) const SUBTYPE_FILES: u8 = 0x01;
 pub(super) const SUBTYPE_RETAINED: u8 = 0x02;
 
 const TABLE_BYTES: usize = 0xC00;

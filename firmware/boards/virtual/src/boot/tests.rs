@@ -31,6 +31,7 @@ fn a_flashed_board_boots() {
             version: "0.1.0".to_owned(),
             partition: "app_a".to_owned(),
             settings: 0xB000..0x1_0000,
+            files: 0x31_0000..0x39_0000,
             retained: 0x39_0000..0x40_0000,
         })
     );

@@ -60,7 +60,11 @@ impl Application for HostNode {
     ) -> Result<Outcome, SimError> {
         let flash = Flash::open(&self.flash, self.flash_bytes)
             .map_err(|error| SimError::NodeFlash { path: self.flash.clone(), error })?;
-        let regions = Regions { settings: firmware.settings.clone(), retained: firmware.retained.clone() };
+        let regions = Regions {
+            settings: firmware.settings.clone(),
+            files: firmware.files.clone(),
+            retained: firmware.retained.clone(),
+        };
         let started = Clock::now();
         let mut board = HostBoard::new(flash);
         if !self.networks.is_empty() {

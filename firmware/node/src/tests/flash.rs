@@ -1,0 +1,142 @@
+//! NOR flash in memory, whose power can be cut in the middle of any operation, in the middle of a word too.
+
+use embedded_storage::nor_flash::{
+    ErrorType, MultiwriteNorFlash, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash,
+};
+
+use super::*;
+
+/// How far the operation came that the power was cut in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tear {
+    /// Not begun.
+    Nothing,
+    /// Half of the bytes, whole.
+    Half,
+    /// Half of the bytes, of the next one some bits; of a page that was being erased any bits.
+    Bits,
+    /// All but the last byte.
+    Most,
+}
+
+impl Tear {
+    pub(super) const ALL: [Self; 4] = [Self::Nothing, Self::Half, Self::Bits, Self::Most];
+
+    fn whole_bytes(self, length: usize) -> usize {
+        match self {
+            Self::Nothing => 0,
+            Self::Half | Self::Bits => length / 2,
+            Self::Most => length - 1,
+        }
+    }
+}
+
+/// A byte that differs from place to place.
+pub(super) fn noise(at: usize) -> u8 {
+    let [low, high, ..] = at.to_le_bytes();
+    low.wrapping_mul(151) ^ high
+}
+
+/// Every way to lose power in an operation, then in the one after it, without end.
+pub(super) fn every_cut() -> impl Iterator<Item = (u32, Tear)> {
+    (0..).flat_map(|operations| Tear::ALL.map(|tear| (operations, tear)))
+}
+
+/// The flash. With `cut` the power goes in the operation after so many.
+#[derive(Clone)]
+pub(super) struct Ram {
+    pub(super) cells: Vec<u8>,
+    pub(super) cut: Option<(u32, Tear)>,
+    /// Pages erased so far.
+    pub(super) erased: u32,
+}
+
+#[derive(Debug)]
+pub(super) struct PowerLost;
+
+impl NorFlashError for PowerLost {
+    fn kind(&self) -> NorFlashErrorKind {
+        NorFlashErrorKind::Other
+    }
+}
+
+impl Ram {
+    pub(super) fn blank() -> Self {
+        Self { cells: vec![0xFF; FLASH_BYTES as usize], cut: None, erased: 0 }
+    }
+
+    /// Lets the power go in the operation after `operations`, counted from 0.
+    pub(super) fn cut_after(&mut self, operations: u32, tear: Tear) {
+        self.cut = Some((operations, tear));
+    }
+
+    /// Whether this operation is still done, and how it is torn if not.
+    fn step(&mut self) -> Result<Option<Tear>, PowerLost> {
+        match &mut self.cut {
+            None => Ok(None),
+            Some((u32::MAX, _)) => Err(PowerLost),
+            Some((left, tear)) => {
+                let torn = (*left == 0).then_some(*tear);
+                *left = left.wrapping_sub(1);
+                Ok(torn)
+            }
+        }
+    }
+}
+
+impl ErrorType for Ram {
+    type Error = PowerLost;
+}
+
+impl ReadNorFlash for Ram {
+    const READ_SIZE: usize = 1;
+    fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), PowerLost> {
+        bytes.copy_from_slice(&self.cells[offset as usize..][..bytes.len()]);
+        Ok(())
+    }
+    fn capacity(&self) -> usize {
+        self.cells.len()
+    }
+}
+
+impl NorFlash for Ram {
+    const WRITE_SIZE: usize = 4;
+    const ERASE_SIZE: usize = 4096;
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), PowerLost> {
+        let torn = self.step()?;
+        self.erased += (to - from) / 4096;
+        let cells = &mut self.cells[from as usize..to as usize];
+        let Some(tear) = torn else {
+            cells.fill(0xFF);
+            return Ok(());
+        };
+        if tear == Tear::Bits {
+            for (at, cell) in cells.iter_mut().enumerate() {
+                *cell |= noise(at);
+            }
+        }
+        let whole = tear.whole_bytes(cells.len());
+        cells[..whole].fill(0xFF);
+        Err(PowerLost)
+    }
+    fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), PowerLost> {
+        assert!(offset.is_multiple_of(4) && bytes.len().is_multiple_of(4), "whole words");
+        let torn = self.step()?;
+        let whole = torn.map_or(bytes.len(), |tear| tear.whole_bytes(bytes.len()));
+        let cells = &mut self.cells[offset as usize..];
+        for (cell, byte) in cells.iter_mut().zip(&bytes[..whole]) {
+            *cell &= byte;
+        }
+        match torn {
+            None => Ok(()),
+            Some(tear) => {
+                if tear == Tear::Bits {
+                    cells[whole] &= bytes[whole] | 0x55;
+                }
+                Err(PowerLost)
+            }
+        }
+    }
+}
+
+impl MultiwriteNorFlash for Ram {}
