@@ -44,12 +44,14 @@ impl<V: Verifier> Broker<V> {
         Broker { core: Core::new(policy, seed), verifier }
     }
 
-    /// Changes the policy. Anonymous clients that would not be let in any more are closed; what is over a new limit
-    /// stays, and nothing is added to it.
+    /// Changes the policy. Anonymous clients that would not be let in any more are closed, and so are those that speak
+    /// MQTT 5 where they were told of a limit that is lower now; what is over a new limit stays, and nothing is added to
+    /// it.
     pub fn set_policy(&mut self, policy: Policy) {
-        self.core.policy = policy;
+        let former = core::mem::replace(&mut self.core.policy, policy).limits;
         self.core.memory.set_limit(policy.limits.memory_bytes);
         self.core.enforce_policy();
+        self.core.enforce_lowered(&former);
     }
 
     /// The policy in force.

@@ -6,11 +6,11 @@ use obkmq_mqtt::{Disconnect, Property, ReasonCode, Text, Version};
 
 use crate::delivery::{Delivery, Kind, List, flag};
 use crate::event::{Direction, DisconnectReason, Event, LogText, RefusedReason, Violation};
-use crate::limits::GRACE_FOR_CONNECT_MS;
+use crate::limits::{GRACE_FOR_CONNECT_MS, Limits, TRIM_DELAY_MS};
 use crate::link::{Link, LinkId, State, Want, mark};
 use crate::memory::Purpose;
 use crate::message::Message;
-use crate::policy::Anonymous;
+use crate::policy::{Anonymous, Peer};
 use crate::rights::Access;
 use crate::session::{Marks, Session};
 use crate::slab::Handle;
@@ -112,6 +112,10 @@ impl Core {
                 Property::ServerReference(_) => return Err(Violation::ServerReference),
                 _ => {}
             }
+        }
+        // [MQTT-3.14.2-1 of MQTT 5], table of section 3.14.2.1.
+        if is_of_server(disconnect.reason) {
+            return Err(Violation::ReasonOfServer(disconnect.reason));
         }
         if let Some(session) = self.links[link].session
             && let Some(seconds) = expiry
@@ -241,6 +245,9 @@ impl Core {
         self.links.remove(&mut self.memory, link);
         if self.links.live() == 0 {
             self.trim();
+        } else {
+            // Others give back what it leaves empty, soon and together.
+            self.wake_by(self.now.after_millis(TRIM_DELAY_MS));
         }
     }
 
@@ -374,7 +381,7 @@ impl Core {
 
     /// Closes the links of a user who is not one any more, and ends the sessions that nobody can come back to.
     pub(crate) fn revoke(&mut self, user: UserId) {
-        self.disconnect_where(|session, _| session.user() == Some(user));
+        self.disconnect_where(DisconnectReason::Revoked, |session, _| session.user() == Some(user));
         self.end_absent_sessions_of(Some(user));
     }
 
@@ -399,18 +406,34 @@ impl Core {
         self.count_users();
         self.tell_refused_again();
         let anonymous = self.policy.anonymous;
-        self.disconnect_where(|session, peer| session.user().is_none() && !anonymous.allows(peer));
+        let revoked = DisconnectReason::Revoked;
+        self.disconnect_where(revoked, |session, link| {
+            session.user().is_none() && !anonymous.allows(link.peer)
+        });
         if anonymous == Anonymous::Never {
             self.end_absent_sessions_of(None);
         }
     }
 
-    fn disconnect_where(&mut self, concerns: impl Fn(&Session, crate::policy::Peer) -> bool) {
+    /// Closes the links of clients that speak MQTT 5 where they could not know that they may send less than they were told
+    /// in CONNACK: nobody is to break a limit by keeping to it (section 3.2.2.3 of MQTT 5).
+    pub(crate) fn enforce_lowered(&mut self, former: &Limits) {
+        let limits = &self.policy.limits;
+        if limits.max_inbound_inflight < former.max_inbound_inflight
+            || limits.max_packet_bytes < former.max_packet_bytes
+            || limits.max_topic_aliases < former.max_topic_aliases
+        {
+            self.disconnect_where(DisconnectReason::LimitsLowered, |_, link| link.version == Version::V5);
+        }
+    }
+
+    fn disconnect_where(&mut self, reason: DisconnectReason, concerns: impl Fn(&Session, Told) -> bool) {
         for index in 0..self.links.end() {
             let Some(link) = self.links.handle_at(index) else { continue };
             let Some(session) = self.links[link].session else { continue };
-            if concerns(self.sessions.get(session), self.links.peer(link)) {
-                self.disconnect(link, DisconnectReason::Revoked);
+            let told = Told { peer: self.links.peer(link), version: self.links[link].version };
+            if concerns(self.sessions.get(session), told) {
+                self.disconnect(link, reason);
             }
         }
     }
@@ -431,4 +454,32 @@ impl Core {
         }
         self.next_session_due(session)
     }
+}
+
+/// What is asked about a link.
+struct Told {
+    peer: Peer,
+    version: Version,
+}
+
+/// Whether only servers give this reason for a DISCONNECT.
+const fn is_of_server(reason: ReasonCode) -> bool {
+    matches!(
+        reason,
+        ReasonCode::NotAuthorized
+            | ReasonCode::ServerBusy
+            | ReasonCode::ServerShuttingDown
+            | ReasonCode::KeepAliveTimeout
+            | ReasonCode::SessionTakenOver
+            | ReasonCode::TopicFilterInvalid
+            | ReasonCode::RetainNotSupported
+            | ReasonCode::QoSNotSupported
+            | ReasonCode::UseAnotherServer
+            | ReasonCode::ServerMoved
+            | ReasonCode::SharedSubscriptionsNotSupported
+            | ReasonCode::ConnectionRateExceeded
+            | ReasonCode::MaximumConnectTime
+            | ReasonCode::SubscriptionIdentifiersNotSupported
+            | ReasonCode::WildcardSubscriptionsNotSupported
+    )
 }

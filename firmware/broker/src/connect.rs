@@ -340,6 +340,9 @@ impl Core {
             user: self.sessions.get(session).user(),
             version: connect.version,
             session_present,
+            keep_alive_seconds,
+            expiry_seconds: self.sessions.get(session).expiry_seconds,
+            has_will: connect.will.is_some(),
         };
         // [MQTT-3.2.0-1]: nothing precedes the answer.
         self.send(link, answer);

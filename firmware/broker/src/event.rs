@@ -85,6 +85,32 @@ pub enum Event {
         version: Version,
         /// Whether it continues a stored session.
         session_present: bool,
+        /// The keep-alive in force; 0 is none.
+        keep_alive_seconds: u16,
+        /// For how long its session outlives it; `u32::MAX` is for ever.
+        expiry_seconds: u32,
+        /// Whether it left a will.
+        has_will: bool,
+    },
+    /// A client has subscribed; told if [`crate::Policy::log_details`] is set.
+    Subscribed {
+        /// Who it is.
+        client_id: LogText,
+        /// The first filter of its packet.
+        filter: LogText,
+        /// What was answered for that: the QoS, or a reason code of 0x80 or above.
+        code: u8,
+        /// Other filters in the packet.
+        others: usize,
+    },
+    /// A client wants no more of some filters; told likewise.
+    Unsubscribed {
+        /// Who it is.
+        client_id: LogText,
+        /// The first filter of its packet.
+        filter: LogText,
+        /// Other filters in the packet.
+        others: usize,
     },
     /// A client that had been let in is gone.
     Disconnected {
@@ -158,6 +184,9 @@ pub enum Violation {
     /// A server reference from a client.
     #[error("server reference from a client")]
     ServerReference,
+    /// A reason in DISCONNECT that only servers give.
+    #[error("{0:?} as the reason for a client's DISCONNECT")]
+    ReasonOfServer(ReasonCode),
     /// A session that was to end with its link was to be made to last in DISCONNECT.
     #[error("session expiry in DISCONNECT after none in CONNECT")]
     SessionExpiry,
@@ -172,6 +201,7 @@ impl Violation {
             Violation::UnexpectedPacket(_)
             | Violation::SubscriptionIdentifier
             | Violation::ServerReference
+            | Violation::ReasonOfServer(_)
             | Violation::SessionExpiry => ReasonCode::ProtocolError,
             Violation::TooManyInflight => ReasonCode::ReceiveMaximumExceeded,
             Violation::TopicAlias(_) => ReasonCode::TopicAliasInvalid,
@@ -209,6 +239,9 @@ pub enum DisconnectReason {
     /// Its messages found no memory for too long.
     #[error("out of memory")]
     OutOfMemory,
+    /// It was told of limits that the owner has lowered since.
+    #[error("limits were lowered")]
+    LimitsLowered,
     /// Its user was deleted or changed, or anonymous clients are not allowed any more.
     #[error("access revoked")]
     Revoked,
@@ -227,7 +260,9 @@ impl DisconnectReason {
             DisconnectReason::TakenOver => Some(ReasonCode::SessionTakenOver),
             DisconnectReason::Violation(violation) => Some(violation.code()),
             DisconnectReason::OutOfMemory => Some(ReasonCode::QuotaExceeded),
-            DisconnectReason::Revoked => Some(ReasonCode::AdministrativeAction),
+            DisconnectReason::LimitsLowered | DisconnectReason::Revoked => {
+                Some(ReasonCode::AdministrativeAction)
+            }
         }
     }
 }

@@ -189,6 +189,9 @@ pub(crate) const PARTIAL_CONNECTS_SHIFT: u32 = 3;
 /// A connection gives way to a new one where memory is short only if it has had this long for its CONNECT.
 pub(crate) const GRACE_FOR_CONNECT_MS: u64 = 1000;
 
+/// What a link leaves empty is given back after this time.
+pub(crate) const TRIM_DELAY_MS: u64 = 1000;
+
 /// Retained messages that expire are looked for no oftener than this.
 pub(crate) const EXPIRY_INTERVAL_SECONDS: u32 = 10;
 

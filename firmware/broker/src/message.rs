@@ -233,8 +233,7 @@ impl Messages {
     pub(crate) fn start_expiry(&mut self, handle: Handle<Message>, now: Moment) {
         let message = &mut self.slab[handle];
         if message.expires_at != Moment::NEVER {
-            message.expires_at = now.after_seconds(message.expires_at.as_interval_seconds());
-            self.expiring -= usize::from(message.expires_at == Moment::NEVER);
+            message.expires_at = now.expiry_after(message.expires_at.as_interval_seconds());
         }
     }
 

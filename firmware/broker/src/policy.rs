@@ -15,6 +15,8 @@ pub struct Policy {
     pub max_session_expiry_seconds: u32,
     /// How often the figures under `$SYS` are told; 0 is never.
     pub sys_interval_seconds: u32,
+    /// Whether subscriptions and their ends are events too.
+    pub log_details: bool,
     /// Capacities and budgets.
     pub limits: Limits,
 }
@@ -27,6 +29,7 @@ impl Default for Policy {
             max_keep_alive_seconds: 0,
             max_session_expiry_seconds: u32::MAX,
             sys_interval_seconds: 10,
+            log_details: false,
             limits: Limits::default(),
         }
     }

@@ -97,7 +97,7 @@ impl Core {
         if !publish.properties.is_empty() {
             for property in publish.properties.iter() {
                 if let Property::MessageExpiryInterval(seconds) = property {
-                    expires_at = self.now.after_seconds(seconds);
+                    expires_at = self.now.expiry_after(seconds);
                 }
             }
         }

@@ -7,7 +7,7 @@ use obkmq_mqtt::{
 };
 
 use crate::delivery::{Delivery, Kind};
-use crate::event::Direction;
+use crate::event::{Direction, Event, LogText};
 use crate::filters::{Options, Refused, Subscribed};
 use crate::limits::Share;
 use crate::link::Link;
@@ -36,9 +36,21 @@ impl Core {
             let code = match self.subscribe(link, session, &subscription, identifier) {
                 Ok(qos) => qos.bits(),
                 Err(reason) if version == Version::V5 => reason.byte(),
+                // MQTT 3.1 has no code for a refusal: a server "must therefore make a positive acknowledgement" (section 3.8),
+                // as mosquitto does.
+                Err(_) if version == Version::V3_1 => subscription.qos.bits(),
                 Err(_) => failure,
             };
             self.messages.set_payload_byte(answer, index, code);
+            if index == 0 && self.policy.log_details {
+                let others = subscribe.subscriptions.iter().count().saturating_sub(1);
+                self.log(Event::Subscribed {
+                    client_id: LogText::from_bytes(&self.sessions.get(session).client_id),
+                    filter: LogText::new(subscription.filter.as_str()),
+                    code,
+                    others,
+                });
+            }
         }
         let mut suback = Delivery::reply(Kind::SubAck, Some(subscribe.packet_id), ReasonCode::Success);
         suback.message = Some(answer);
@@ -109,6 +121,13 @@ impl Core {
         });
         let Ok(answer) = answer else { return Outcome::NoMemory };
         for (index, filter) in unsubscribe.filters.iter().enumerate() {
+            if index == 0 && self.policy.log_details {
+                self.log(Event::Unsubscribed {
+                    client_id: LogText::from_bytes(&self.sessions.get(session).client_id),
+                    filter: LogText::new(filter.as_str()),
+                    others: unsubscribe.filters.iter().count().saturating_sub(1),
+                });
+            }
             if !self.unsubscribe(session, filter) {
                 let code = ReasonCode::NoSubscriptionExisted.byte();
                 self.messages.set_payload_byte(answer, index, code);

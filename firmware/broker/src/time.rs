@@ -85,6 +85,13 @@ impl Moment {
         self.after_millis(u64::from(seconds) * 1000)
     }
 
+    /// When a message expires whose interval begins now. One that is longer than can be told ends with the last moment
+    /// that can, some nine years after the start of the board: a message with an interval stays one.
+    #[must_use]
+    pub(crate) fn expiry_after(self, seconds: u32) -> Self {
+        Moment(self.after_seconds(seconds).0.min(u32::MAX - 1))
+    }
+
     /// Whole seconds until then; 0 if it has passed.
     pub(crate) const fn seconds_from(self, now: Moment) -> u32 {
         let micros = (self.0.saturating_sub(now.0) as u64) << TICK_SHIFT;

@@ -206,6 +206,7 @@ impl<B: Board> Node<B> {
             max_keep_alive_seconds: settings.max_keep_alive_s(),
             max_session_expiry_seconds: settings.max_session_expiry_s(),
             sys_interval_seconds: settings.sys_interval_s(),
+            log_details: settings.log_level() == LogLevel::Debug,
             limits,
         }
     }
@@ -367,7 +368,7 @@ impl<B: Board> Node<B> {
                 obkmq_broker::Event::Connected { user: Some(user), .. } => self.broker.verifier().name(user),
                 _ => None,
             };
-            let line = report::Line::new(&event, user);
+            let line = report::Line::new(&event, user, self.log_level == LogLevel::Debug);
             if line.level() <= self.log_level {
                 let Self { console, attached, settings, now, .. } = self;
                 write_log(console, attached, settings, *now, format_args!("{line}"));

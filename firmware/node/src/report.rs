@@ -53,17 +53,19 @@ impl Refused {
 pub(crate) struct Line<'a> {
     event: &'a Event,
     user: Option<&'a str>,
+    details: bool,
 }
 
 impl<'a> Line<'a> {
-    /// `user` is the name of the user a connected client came as.
-    pub(crate) fn new(event: &'a Event, user: Option<&'a str>) -> Self {
-        Self { event, user }
+    /// `user` is the name of the user a connected client came as; `details` is for those who look closely.
+    pub(crate) fn new(event: &'a Event, user: Option<&'a str>, details: bool) -> Self {
+        Self { event, user, details }
     }
 
     /// How important it is.
     pub(crate) fn level(&self) -> LogLevel {
         match self.event {
+            Event::Subscribed { .. } | Event::Unsubscribed { .. } => LogLevel::Debug,
             Event::Connected { .. } | Event::Disconnected { .. } => LogLevel::Info,
             Event::Refused { .. } | Event::Denied { .. } | Event::RetainedNotKept { .. } => LogLevel::Warn,
         }
@@ -73,7 +75,16 @@ impl<'a> Line<'a> {
 impl fmt::Display for Line<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.event {
-            Event::Connected { peer, client_id, version, session_present, .. } => {
+            Event::Connected {
+                peer,
+                client_id,
+                version,
+                session_present,
+                keep_alive_seconds,
+                expiry_seconds,
+                has_will,
+                ..
+            } => {
                 let version = match version {
                     Version::V3_1 => "3.1",
                     Version::V3_1_1 => "3.1.1",
@@ -84,7 +95,34 @@ impl fmt::Display for Line<'_> {
                     Some(user) => write!(formatter, ", user \"{user}\"")?,
                     None => formatter.write_str(", anonymous")?,
                 }
-                if *session_present { formatter.write_str(", session resumed") } else { Ok(()) }
+                if *session_present {
+                    formatter.write_str(", session resumed")?;
+                }
+                if !self.details {
+                    return Ok(());
+                }
+                match keep_alive_seconds {
+                    0 => formatter.write_str(", no keep-alive")?,
+                    seconds => write!(formatter, ", keep-alive {seconds} s")?,
+                }
+                match expiry_seconds {
+                    0 => formatter.write_str(", session ends with it")?,
+                    &u32::MAX => formatter.write_str(", session kept for ever")?,
+                    seconds => write!(formatter, ", session kept for {seconds} s")?,
+                }
+                formatter.write_str(if *has_will { ", with a will" } else { ", no will" })
+            }
+            Event::Subscribed { client_id, filter, code, others } => {
+                write!(formatter, "debug: \"{client_id}\" subscribed to \"{filter}\"")?;
+                match code {
+                    0..=2 => write!(formatter, ", QoS {code}")?,
+                    code => write!(formatter, ", refused with {code:#04x}")?,
+                }
+                and_others(formatter, *others)
+            }
+            Event::Unsubscribed { client_id, filter, others } => {
+                write!(formatter, "debug: \"{client_id}\" unsubscribed from \"{filter}\"")?;
+                and_others(formatter, *others)
             }
             Event::Disconnected { peer, client_id, reason } => {
                 write!(formatter, "info: {peer} \"{client_id}\" gone: {reason}")
@@ -124,6 +162,10 @@ impl fmt::Display for Line<'_> {
             }
         }
     }
+}
+
+fn and_others(formatter: &mut fmt::Formatter<'_>, others: usize) -> fmt::Result {
+    if others == 0 { Ok(()) } else { write!(formatter, ", and {others} more in the same packet") }
 }
 
 /// Notes a refused connection; other events are not kept.

@@ -14,6 +14,7 @@
 
 mod backpressure;
 mod budget;
+mod changes;
 mod connect;
 mod five;
 mod framing;

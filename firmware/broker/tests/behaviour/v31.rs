@@ -45,6 +45,23 @@ fn a_message_of_qos_2_from_3_1_is_released_with_the_dup_flag_set() {
 }
 
 #[test]
+fn a_refused_filter_is_granted_in_words_since_3_1_knows_no_refusal() {
+    let mut network = Network::new();
+    let mut rights = obkmq_broker::Rights::new();
+    rights.add_user(None, "", obkmq_broker::Scope::Listed, false).unwrap();
+    rights.add_rule(None, true, true, "mine").unwrap();
+    network.broker.set_rights(rights);
+    let old = open(&mut network, CONNECT);
+    network.send_bytes(old, b"\x82\x0F\0\x01\0\x06theirs\x01\0\x01a\x02");
+    assert_eq!(network.read(old), ["CONNACK 0", "SUBACK 1 [1,2]"]);
+    assert_eq!(network.broker.statistics().subscriptions, 0);
+    // 3.1.1 has a code for it.
+    let newer = network.connect("n");
+    network.subscribe(newer, &[("theirs", QoS::AtLeastOnce)]);
+    assert_eq!(network.read(newer), ["SUBACK 100 [128]"]);
+}
+
+#[test]
 fn an_empty_client_id_is_not_known_in_3_1() {
     let mut network = Network::new();
     let old = open(&mut network, b"\x10\x0E\0\x06MQIsdp\x03\x02\0\x3C\0\0");

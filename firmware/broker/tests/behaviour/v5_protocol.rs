@@ -242,3 +242,17 @@ fn mqtt_3_1_2_24_of_5_0_answers_that_the_client_does_not_take_are_not_sent() {
     assert_eq!(network.take(client), "");
     assert_eq!(network.broker.statistics().drops.too_large, 1);
 }
+
+#[test]
+fn mqtt_3_14_2_1_of_5_0_a_client_gives_no_reason_that_is_for_servers() {
+    let mut network = Network::new();
+    for code in (0x80..=0xA2).chain([0x00, 0x04]) {
+        let client = network.five("c");
+        network.send_bytes(client, &[0xE0, 1, code]);
+        // Either side may end a re-authentication with 0x8C (section 4.12.1).
+        let for_all = matches!(code, 0x00 | 0x04 | 0x80..=0x83 | 0x8C | 0x90 | 0x93..=0x99);
+        let expected: &[&str] = if for_all { &[] } else { &["DISCONNECT 0x82"] };
+        assert_eq!(network.read(client), expected, "{code:#04x}");
+        assert!(network.client(client).closed);
+    }
+}

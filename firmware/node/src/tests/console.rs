@@ -178,3 +178,41 @@ fn a_typed_line_that_lost_its_end_is_not_obeyed() {
     assert!(world.typed("").starts_with("error: "));
     assert_eq!(world.node.settings().mqtt_port(), 1883);
 }
+
+#[test]
+fn debug_says_more_than_info_and_nothing_that_is_secret() {
+    let mut said = Vec::new();
+    for level in ["info", "debug"] {
+        let mut world = World::boot(Ram::blank());
+        world.typed("set mqtt.anonymous always");
+        world.typed("user set ann geheim");
+        world.typed(&format!("set log.level {level}"));
+        let link = world.open();
+        world.receive(link, &connect_packet("c", Some(("ann", "geheim"))));
+        world.settle();
+        let mut body = vec![0, 1];
+        text(&mut body, "door/#");
+        body.push(1);
+        world.receive(link, &packet(0x82, &body));
+        let mut body = vec![0, 2];
+        text(&mut body, "door/#");
+        world.receive(link, &packet(0xA2, &body));
+        world.receive(link, &publish_retained("door/front", "private"));
+        world.receive(link, &packet(0xE0, &[]));
+        world.settle();
+        said.push(world.console_text());
+    }
+    let [info, debug] = [&said[0], &said[1]];
+    for text in [info, debug] {
+        assert!(text.contains("connected as \"c\"") && text.contains("gone: client disconnected"), "{text}");
+        assert!(!text.contains("geheim") && !text.contains("private"), "{text}");
+    }
+    for piece in [
+        ", keep-alive 60 s, session ends with it, no will",
+        "debug: \"c\" subscribed to \"door/#\", QoS 1\r\n",
+        "debug: \"c\" unsubscribed from \"door/#\"\r\n",
+    ] {
+        assert!(debug.contains(piece), "{piece}: {debug}");
+        assert!(!info.contains(piece.trim()), "{piece}: {info}");
+    }
+}
