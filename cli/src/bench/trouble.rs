@@ -93,7 +93,8 @@ impl Trouble {
         }
     }
 
-    fn of_io(error: &io::Error) -> Self {
+    /// An error of the connection underneath.
+    pub(crate) fn of_io(error: &io::Error) -> Self {
         // EMFILE and ENFILE have no `ErrorKind` of their own.
         #[cfg(unix)]
         if matches!(error.raw_os_error(), Some(23 | 24)) {

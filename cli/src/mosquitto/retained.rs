@@ -1,11 +1,12 @@
-//! Retained messages from one broker to another, over MQTT 3.1.1.
+//! Retained messages from one broker to another, over MQTT 5, or 3.1.1 where the old one speaks nothing newer.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use rumqttc::{
-    AsyncClient, Event, EventLoop, MqttOptions, NetworkOptions, Packet, Publish, QoS, SubscribeReasonCode,
+    AsyncClient, Event, MqttOptions, NetworkOptions, Packet, QoS, SubscribeFilter, SubscribeReasonCode, v5,
 };
 use tokio::time::timeout;
 
@@ -49,14 +50,13 @@ impl FromStr for OldBroker {
     }
 }
 
-/// The retained messages of a broker, by topic.
-type Messages = BTreeMap<String, Publish>;
-
-/// What became of them.
+/// What became of the retained messages of the old broker.
 #[derive(Debug)]
 pub(crate) struct Carried {
-    /// Retained messages of the old broker.
+    /// How many were read.
     pub(crate) found: usize,
+    /// How many more it says that it has.
+    pub(crate) unread: usize,
     /// Topics that the new one does not hold as the old one did.
     pub(crate) missing: Vec<String>,
 }
@@ -65,119 +65,259 @@ pub(crate) struct Carried {
 pub(crate) fn carry(old: &Target, new: &Target, context: &Context) -> anyhow::Result<Carried> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let messages = read(old).await?;
+        let read = read(old).await?;
+        let messages = read.messages;
         context.note(format_args!("{}: {} retained messages", old.host, messages.len()));
-        write(new, &messages).await?;
-        let there = read(new).await?;
-        let is_there = |(topic, message): &(&String, &Publish)| {
-            there.get(*topic).is_some_and(|found| found.payload == message.payload)
-        };
+        write(new, &messages).await.map_err(|trouble| explain(new, &trouble))?;
+        let there = self::read(new).await?.messages;
+        let is_there = |(topic, payload): &(&String, &Bytes)| there.get(*topic) == Some(*payload);
         let missing = messages.iter().filter(|one| !is_there(one)).map(|(topic, _)| topic.clone());
-        Ok(Carried { found: messages.len(), missing: missing.collect() })
+        Ok(Carried {
+            found: messages.len(),
+            unread: read.count.unwrap_or(0).saturating_sub(read.system).saturating_sub(messages.len()),
+            missing: missing.collect(),
+        })
     })
 }
 
-struct Connection<'a> {
-    target: &'a Target,
-    client: AsyncClient,
-    event_loop: EventLoop,
-    opened: Instant,
+/// The retained messages of a broker, as they come in.
+#[derive(Debug, Default)]
+struct Collection {
+    messages: BTreeMap<String, Bytes>,
+    bytes: usize,
+    /// Topics of the broker's own.
+    system: usize,
+    /// All retained messages, as it counts them: its own among them.
+    count: Option<usize>,
 }
 
-impl<'a> Connection<'a> {
-    async fn open(target: &'a Target) -> Result<Self, Failure> {
-        let id = format!("obkmq-import-{}", std::process::id());
-        let host = if target.host.host.contains(':') {
-            format!("[{}]", target.host.host)
-        } else {
-            target.host.host.clone()
-        };
-        let mut options = MqttOptions::new(id, host, target.host.port);
-        options
-            .set_clean_session(true)
-            .set_max_packet_size(limits::PACKET_LIMIT_BYTES, limits::PACKET_LIMIT_BYTES)
-            .set_inflight(limits::WINDOW);
-        if let Some(user) = &target.user {
-            let password = target.password.as_ref().map_or("", |password| password.expose());
-            options.set_credentials(user, password);
+impl Collection {
+    /// Whether there is room for it.
+    fn take(&mut self, topic: &[u8], payload: &Bytes) -> bool {
+        // A topic that is no UTF-8 cannot be published again.
+        let Ok(topic) = std::str::from_utf8(topic) else { return true };
+        if topic.starts_with('$') {
+            self.system = self.system.saturating_add(1);
+            if topic == COUNT {
+                self.count = std::str::from_utf8(payload).ok().and_then(|count| count.parse().ok());
+            }
+            return true;
         }
-        let (client, mut event_loop) = AsyncClient::new(options, limits::WINDOW.into());
-        let mut network = NetworkOptions::new();
-        network.set_tcp_nodelay(true);
-        network.set_connection_timeout(limits::ANSWER_PATIENCE.as_secs());
-        event_loop.set_network_options(network);
-        match timeout(limits::ANSWER_PATIENCE, event_loop.poll()).await {
-            Ok(Ok(_)) => Ok(Self { target, client, event_loop, opened: Instant::now() }),
-            Ok(Err(error)) => Err(explain(target, &Trouble::while_connecting(&error))),
-            Err(_) => Err(explain(target, &Trouble::TimedOut)),
-        }
-    }
-
-    fn is_late(&self) -> bool {
-        self.opened.elapsed() > limits::READING_LIMIT
-    }
-
-    /// The next event; `None` when none comes in this time. The library would connect again after an error.
-    async fn next(&mut self, patience: Duration) -> Result<Option<Event>, Failure> {
-        match timeout(patience, self.event_loop.poll()).await {
-            Ok(Ok(event)) => Ok(Some(event)),
-            Ok(Err(error)) => Err(explain(self.target, &Trouble::of(&error))),
-            Err(_) => Ok(None),
-        }
+        self.bytes = self.bytes.saturating_add(topic.len()).saturating_add(payload.len());
+        self.messages.insert(topic.to_owned(), payload.clone());
+        self.messages.len() <= limits::RETAINED_LIMIT && self.bytes <= limits::RETAINED_LIMIT_BYTES
     }
 }
 
-async fn read(target: &Target) -> Result<Messages, Failure> {
-    let mut connection = Connection::open(target).await?;
-    let asked = connection.client.try_subscribe("#", QoS::AtLeastOnce);
-    asked.map_err(|error| explain(target, &Trouble::Other(error.to_string())))?;
-    let mut messages = Messages::new();
-    let (mut bytes, mut is_subscribed) = (0_usize, false);
+/// How many retained messages there are, by mosquitto's own word; ours has the same.
+const COUNT: &str = "$SYS/broker/retained messages/count";
+/// The broker's own first, so that its count is there whatever is dropped afterwards.
+const FILTERS: [&str; 2] = ["$SYS/#", "#"];
+
+enum Unread {
+    Trouble(Trouble),
+    TooMuch,
+}
+
+impl From<Trouble> for Unread {
+    fn from(trouble: Trouble) -> Self {
+        Self::Trouble(trouble)
+    }
+}
+
+/// By MQTT 5 where the broker speaks it: mosquitto drops what is on its way to a client beyond 1,020 messages, silently,
+/// unless the client says that it can take more.
+async fn read(target: &Target) -> Result<Collection, Failure> {
+    let mut result = read_5(target).await;
+    if let Err(Unread::Trouble(
+        Trouble::Rejected(_) | Trouble::Unavailable | Trouble::NotMqtt(_) | Trouble::Other(_),
+    )) = result
+    {
+        result = read_4(target).await;
+    }
+    result.map_err(|unread| match unread {
+        Unread::Trouble(trouble) => explain(target, &trouble),
+        Unread::TooMuch => too_much(target),
+    })
+}
+
+async fn read_5(target: &Target) -> Result<Collection, Unread> {
+    let (client, mut events) = connect_5(target).await?;
+    let filters =
+        FILTERS.map(|filter| v5::mqttbytes::v5::Filter::new(filter, v5::mqttbytes::QoS::AtLeastOnce));
+    client.try_subscribe_many(filters).map_err(|error| Trouble::Other(error.to_string()))?;
+    let mut collection = Collection::default();
+    let mut patience = Patience::new();
     loop {
-        let patience = if is_subscribed { limits::RETAINED_QUIET } else { limits::ANSWER_PATIENCE };
-        match connection.next(patience).await? {
-            None if is_subscribed => return Ok(messages),
-            None => return Err(explain(target, &Trouble::TimedOut)),
-            Some(Event::Incoming(Packet::SubAck(answer))) => {
-                if answer.return_codes.contains(&SubscribeReasonCode::Failure) {
-                    return Err(explain(target, &Trouble::SubscriptionRefused));
+        use v5::mqttbytes::v5::{Packet, SubscribeReasonCode};
+        match timeout(patience.now(), events.poll()).await {
+            Err(_) if patience.is_subscribed => return Ok(collection),
+            Err(_) => return Err(Trouble::TimedOut.into()),
+            Ok(Err(error)) => return Err(trouble_5(&error).into()),
+            Ok(Ok(v5::Event::Incoming(Packet::SubAck(answer)))) => {
+                // Who may not read the broker's own topics may read the rest all the same.
+                if !matches!(answer.return_codes.last(), Some(SubscribeReasonCode::Success(_))) {
+                    return Err(Trouble::SubscriptionRefused.into());
                 }
-                is_subscribed = true;
+                patience.is_subscribed = true;
             }
-            Some(Event::Incoming(Packet::Publish(message))) if message.retain => {
-                bytes = bytes.saturating_add(message.topic.len()).saturating_add(message.payload.len());
-                messages.insert(message.topic.clone(), message);
-                if messages.len() > limits::RETAINED_LIMIT || bytes > limits::RETAINED_LIMIT_BYTES {
-                    return Err(too_much(target));
+            Ok(Ok(v5::Event::Incoming(Packet::Publish(message)))) if message.retain => {
+                if !collection.take(&message.topic, &message.payload) {
+                    return Err(Unread::TooMuch);
                 }
             }
-            // Live traffic must not keep us here for ever.
-            Some(_) if is_subscribed && connection.is_late() => return Ok(messages),
-            Some(_) => {}
+            Ok(Ok(_)) if patience.is_over() => return Ok(collection),
+            Ok(Ok(_)) => {}
         }
     }
 }
 
-async fn write(target: &Target, messages: &Messages) -> Result<(), Failure> {
-    let mut connection = Connection::open(target).await?;
+/// At QoS 0, of which mosquitto drops less.
+async fn read_4(target: &Target) -> Result<Collection, Unread> {
+    let mut options = MqttOptions::new(client_id(), host(target), target.host.port);
+    options
+        .set_clean_session(true)
+        .set_max_packet_size(limits::PACKET_LIMIT_BYTES, limits::PACKET_LIMIT_BYTES);
+    if let Some(user) = &target.user {
+        options.set_credentials(user, password(target));
+    }
+    let (client, mut events) = AsyncClient::new(options, limits::WINDOW.into());
+    events.set_network_options(network());
+    match timeout(limits::ANSWER_PATIENCE, events.poll()).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => return Err(Trouble::while_connecting(&error).into()),
+        Err(_) => return Err(Trouble::TimedOut.into()),
+    }
+    let filters = FILTERS.map(|filter| SubscribeFilter::new(filter.to_owned(), QoS::AtMostOnce));
+    client.try_subscribe_many(filters).map_err(|error| Trouble::Other(error.to_string()))?;
+    let mut collection = Collection::default();
+    let mut patience = Patience::new();
+    loop {
+        match timeout(patience.now(), events.poll()).await {
+            Err(_) if patience.is_subscribed => return Ok(collection),
+            Err(_) => return Err(Trouble::TimedOut.into()),
+            Ok(Err(error)) => return Err(Trouble::of(&error).into()),
+            Ok(Ok(Event::Incoming(Packet::SubAck(answer)))) => {
+                if answer.return_codes.last() == Some(&SubscribeReasonCode::Failure) {
+                    return Err(Trouble::SubscriptionRefused.into());
+                }
+                patience.is_subscribed = true;
+            }
+            Ok(Ok(Event::Incoming(Packet::Publish(message)))) if message.retain => {
+                if !collection.take(message.topic.as_bytes(), &message.payload) {
+                    return Err(Unread::TooMuch);
+                }
+            }
+            Ok(Ok(_)) if patience.is_over() => return Ok(collection),
+            Ok(Ok(_)) => {}
+        }
+    }
+}
+
+/// How long to wait for the next message.
+struct Patience {
+    is_subscribed: bool,
+    since: Instant,
+}
+
+impl Patience {
+    fn new() -> Self {
+        Self { is_subscribed: false, since: Instant::now() }
+    }
+
+    fn now(&self) -> Duration {
+        if self.is_subscribed { limits::RETAINED_QUIET } else { limits::ANSWER_PATIENCE }
+    }
+
+    /// Live traffic must not keep us here for ever.
+    fn is_over(&self) -> bool {
+        self.is_subscribed && self.since.elapsed() > limits::READING_LIMIT
+    }
+}
+
+async fn write(target: &Target, messages: &BTreeMap<String, Bytes>) -> Result<(), Trouble> {
+    let (client, mut events) = connect_5(target).await?;
     let mut waiting = messages.iter();
     let mut unanswered = 0_u16;
     loop {
         while unanswered < limits::WINDOW
-            && let Some((topic, message)) = waiting.next()
+            && let Some((topic, payload)) = waiting.next()
         {
-            let sent = connection.client.try_publish(topic, QoS::AtLeastOnce, true, message.payload.clone());
-            sent.map_err(|error| explain(target, &Trouble::Other(error.to_string())))?;
+            client
+                .try_publish(topic, v5::mqttbytes::QoS::AtLeastOnce, true, payload.clone())
+                .map_err(|error| Trouble::Other(error.to_string()))?;
             unanswered = unanswered.saturating_add(1);
         }
         if unanswered == 0 {
             return Ok(());
         }
-        match connection.next(limits::ANSWER_PATIENCE).await? {
-            Some(Event::Incoming(Packet::PubAck(_))) => unanswered = unanswered.saturating_sub(1),
-            Some(_) => {}
-            None => return Err(explain(target, &Trouble::TimedOut)),
+        // A message that is refused shows when all is read back.
+        match timeout(limits::ANSWER_PATIENCE, events.poll()).await {
+            Ok(Ok(v5::Event::Incoming(v5::mqttbytes::v5::Packet::PubAck(_)))) => {
+                unanswered = unanswered.saturating_sub(1);
+            }
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => return Err(trouble_5(&error)),
+            Err(_) => return Err(Trouble::TimedOut),
         }
+    }
+}
+
+async fn connect_5(target: &Target) -> Result<(v5::AsyncClient, v5::EventLoop), Trouble> {
+    let mut options = v5::MqttOptions::new(client_id(), host(target), target.host.port);
+    options
+        .set_clean_start(true)
+        .set_receive_maximum(Some(u16::MAX))
+        .set_max_packet_size(u32::try_from(limits::PACKET_LIMIT_BYTES).ok())
+        .set_outgoing_inflight_upper_limit(limits::WINDOW)
+        .set_connection_timeout(limits::ANSWER_PATIENCE.as_secs())
+        .set_network_options(network());
+    if let Some(user) = &target.user {
+        options.set_credentials(user, password(target));
+    }
+    let (client, mut events) = v5::AsyncClient::new(options, limits::WINDOW.into());
+    match timeout(limits::ANSWER_PATIENCE, events.poll()).await {
+        Ok(Ok(_)) => Ok((client, events)),
+        Ok(Err(error)) => Err(trouble_5(&error)),
+        Err(_) => Err(Trouble::TimedOut),
+    }
+}
+
+fn client_id() -> String {
+    format!("obkmq-import-{}", std::process::id())
+}
+
+/// As the library wants it, which joins host and port with a colon.
+fn host(target: &Target) -> String {
+    let host = &target.host.host;
+    if host.contains(':') { format!("[{host}]") } else { host.clone() }
+}
+
+fn password(target: &Target) -> &str {
+    target.password.as_ref().map_or("", |password| password.expose())
+}
+
+fn network() -> NetworkOptions {
+    let mut network = NetworkOptions::new();
+    network.set_tcp_nodelay(true);
+    network.set_connection_timeout(limits::ANSWER_PATIENCE.as_secs());
+    network
+}
+
+/// MQTT 5's errors in the words of the load test.
+fn trouble_5(error: &v5::ConnectionError) -> Trouble {
+    use v5::mqttbytes::v5::ConnectReturnCode as Code;
+    match error {
+        v5::ConnectionError::Io(error) | v5::ConnectionError::MqttState(v5::StateError::Io(error)) => {
+            Trouble::of_io(error)
+        }
+        v5::ConnectionError::Timeout(_) => Trouble::TimedOut,
+        v5::ConnectionError::ConnectionRefused(Code::BadUserNamePassword | Code::NotAuthorized) => {
+            Trouble::NotAuthorised
+        }
+        v5::ConnectionError::ConnectionRefused(_) => Trouble::Rejected("it does not take this client"),
+        v5::ConnectionError::MqttState(v5::StateError::ConnectionAborted) => Trouble::Closed,
+        other => Trouble::Other(other.to_string()),
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
 use libtest_mimic::Trial;
-use obkmq_tests::{Board, Program, Tool, connack};
+use obkmq_tests::{Board, Client, Program, Tool, connack};
 
 use crate::host;
 use crate::test_with;
@@ -86,6 +86,23 @@ fn retained() {
         ["-p", &port, "-u", "house", "-P", "correct horse", "-t", "homeassistant/#", "-C", "2", "-W", "20"];
     let found = Program::new("mosquitto_sub").args(login).args(["-v"]).run().expect(0).output;
     assert!(names.iter().all(|name| found.contains(&format!("{name} {{\"name\":\"x\"}}"))), "{found}");
+    // More than mosquitto queues for a client that does not say that it can take them.
+    let mut client = Client::open(old);
+    client.send(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3C\x00\x01m");
+    assert_eq!(client.read(4), [0x20, 2, 0, 0]);
+    for number in 1..=1500_u16 {
+        // Retained, QoS 1.
+        let mut packet = vec![0x33, 14, 0, 9];
+        packet.extend(format!("tele/{number:04}").as_bytes());
+        packet.extend(number.to_be_bytes());
+        packet.push(b'x');
+        client.send(&packet);
+        assert_eq!(client.read(2), [0x40, 2]);
+        assert_eq!(client.read(2), number.to_be_bytes());
+    }
+    let ended = carry(&["--strict"]).expect(0);
+    assert!(ended.output.contains("1502 of 1502 retained messages"), "{}{}", ended.output, ended.errors);
+
     // An old one that is not there.
     let import = ["import", "mosquitto", "--retained", "mqtt://127.0.0.1:1", "-H", &new.to_string()];
     let ended = Program::obkmq(home).args(import).run().expect(9);

@@ -117,11 +117,13 @@ impl Mosquitto {
             #[derive(Serialize)]
             struct Retained<'a> {
                 found: usize,
+                unread: usize,
                 kept: usize,
                 missing: &'a [String],
             }
             let missing = &carried.missing;
-            context.out_json("retained", Retained { found: carried.found, kept, missing })?;
+            let (found, unread) = (carried.found, carried.unread);
+            context.out_json("retained", Retained { found, unread, kept, missing })?;
         } else {
             context.out(format_args!("{kept} of {} retained messages are at {}", carried.found, new.host))?;
         }
@@ -131,7 +133,13 @@ impl Mosquitto {
                 printable(topic)
             ));
         }
-        Ok(carried.missing.is_empty())
+        if carried.unread > 0 {
+            context.warn(format_args!(
+                "the old broker says that it retains {} more: give its user the right to read them, set max_queued_messages 0 in mosquitto.conf and restart it, and run this again",
+                carried.unread
+            ));
+        }
+        Ok(carried.missing.is_empty() && carried.unread == 0)
     }
 }
 
