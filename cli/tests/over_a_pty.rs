@@ -62,6 +62,15 @@ fn settings_are_read_changed_and_given_back() {
 }
 
 #[test]
+fn a_secret_is_set_without_being_seen() {
+    let home = tempfile::tempdir().unwrap();
+    let device = Device::good();
+    let done = obkmq(home.path(), &device.port, "config set wifi.password --password-stdin", "apple pie\n");
+    assert_eq!((done.code, done.stdout.as_str()), (0, "wifi.password = (set)\n"), "{}", done.stderr);
+    assert!(!done.stderr.contains("apple"), "{}", done.stderr);
+}
+
+#[test]
 fn a_setting_the_device_refuses_is_exit_8_in_its_words() {
     let home = tempfile::tempdir().unwrap();
     let device = Device::good();

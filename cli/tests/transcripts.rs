@@ -177,6 +177,8 @@ fn errors_about_passwords() {
             ("config set-user house --password-from env:HOUSE_PW", ""),
             ("config set-user house --password-from apple", ""),
             ("config set-wifi home --password-stdin", "short\n"),
+            ("config set wifi.password apple-pie", ""),
+            ("config set wifi.password", ""),
             ("config set-wifi an-ssid-that-is-longer-than-32-bytes", ""),
         ],
     );
@@ -242,6 +244,8 @@ fn completions_are_scripts() {
         let transcript = scene.run(&format!("completions {shell}"), "");
         assert!(transcript.ends_with("[exit 0]\n"), "{transcript}");
         assert!(transcript.contains("set-user"), "{shell} does not know `config set-user`");
+        let keys = transcript.contains("mqtt.max_packet_bytes");
+        assert_eq!(keys, matches!(shell, "bash" | "zsh" | "fish"), "keys of settings for {shell}");
     }
 }
 
