@@ -14,6 +14,11 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         test_with("users_of_mosquitto_log_in_with_the_passwords_they_had", &[Tool::MOSQUITTO_PASSWD], users),
         test_with(
+            "after_moving_in_everybody_may_do_what_mosquitto_allowed_and_no_more",
+            &[Tool::MOSQUITTO, Tool::MOSQUITTO_PASSWD, Tool::PAHO],
+            rights,
+        ),
+        test_with(
             "retained_messages_move_from_mosquitto_to_obkmq",
             &[Tool::MOSQUITTO, Tool::MOSQUITTO_PUB, Tool::MOSQUITTO_SUB],
             retained,
@@ -46,13 +51,59 @@ fn users() {
     assert_eq!(connack(address, None), Some(5));
 }
 
-/// mosquitto on a free port.
-fn mosquitto(home: &Path) -> (Board, SocketAddr) {
+const RULES: &str = "topic read tele/#\ntopic write a/+\nuser adm\ntopic readwrite #\nuser ann\ntopic a/#\n\
+    topic read home/+/x\ntopic write living room/lamp\nuser bob\ntopic read #\ntopic write secret/x\n\
+    pattern readwrite home/%u/#\npattern write dev/%c/#\npattern read marker\n";
+
+/// What each user may do at mosquitto with these rules, and at obkmq after the import.
+fn probe(rules: &str) -> [serde_json::Value; 2] {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let passwords = home.join("passwd");
+    fs::write(&passwords, "").unwrap();
+    for user in ["adm", "ann", "bob", "zoe"] {
+        let arguments = ["-b", passwords.to_str().unwrap(), user, &user.to_uppercase()];
+        Program::new("mosquitto_passwd").args(arguments).run().expect(0);
+    }
+    fs::write(home.join("acl"), rules).unwrap();
+    let folder = home.to_str().unwrap();
+    let (_old, old) = mosquitto(home, &format!("password_file {folder}/passwd\nacl_file {folder}/acl\n"));
+    Program::obkmq(home).args(["import", "mosquitto", "old.conf", "-o", "new.toml"]).run().expect(0);
+    let (_new, new) = host::start(home, &["--config", home.join("new.toml").to_str().unwrap()]);
+    [old, new].map(|broker| {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/clients/rights_probe.py");
+        let output =
+            Program::new("python3").args([script, &broker.port().to_string()]).run().expect(0).output;
+        serde_json::from_str(&output).unwrap()
+    })
+}
+
+fn rights() {
+    let [old, new] = probe(RULES);
+    assert_eq!(old, new);
+    assert!(old["bob"]["write"].as_array().unwrap().len() == 3, "it tells rights apart: {old}");
+
+    // What mosquitto denies in part is not allowed at all.
+    let [old, new] = probe(&RULES.replace("topic a/#", "topic a/#\ntopic deny a/b/c"));
+    assert_ne!(old, new);
+    for user in ["ann", "bob", "zoe", "nobody"] {
+        for way in ["read", "write"] {
+            let (old, new) = (old[user][way].as_array().unwrap(), new[user][way].as_array().unwrap());
+            assert!(new.iter().all(|topic| old.contains(topic)), "{user} {way}: {old:?} {new:?}");
+        }
+    }
+}
+
+/// mosquitto on a free port, with these lines in its configuration.
+fn mosquitto(home: &Path, lines: &str) -> (Board, SocketAddr) {
     // Free when it is asked for; whoever takes it in between makes the test fail, not lie.
     let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap();
     let conf = home.join("old.conf");
-    fs::write(&conf, format!("listener {} 127.0.0.1\nallow_anonymous true\nuser root\n", address.port()))
-        .unwrap();
+    fs::write(
+        &conf,
+        format!("listener {} 127.0.0.1\nallow_anonymous true\nuser root\n{lines}", address.port()),
+    )
+    .unwrap();
     let mut board = Board::start(Program::new(Tool::MOSQUITTO.path().unwrap()).args([
         "-v",
         "-c",
@@ -65,7 +116,7 @@ fn mosquitto(home: &Path) -> (Board, SocketAddr) {
 fn retained() {
     let home = tempfile::tempdir().unwrap();
     let home = home.path();
-    let (_old, old) = mosquitto(home);
+    let (_old, old) = mosquitto(home, "");
     let port = old.port().to_string();
     let names = ["homeassistant/sensor/a/config", "homeassistant/sensor/b/config"];
     for name in names {
