@@ -52,26 +52,34 @@ enum Naming {
 }
 
 impl Core {
+    #[inline(always)]
     pub(crate) fn on_publish(
         &mut self,
         link: Handle<Link>,
         publish: &Publish<'_>,
     ) -> Result<Outcome, Violation> {
         let Some(session) = self.links[link].session else { return Ok(Outcome::Done) };
-        let naming = if publish.properties.is_empty() {
-            Naming::Plain
-        } else {
-            match self.naming(link, publish)? {
-                Ok(naming) => naming,
-                Err(OutOfMemory) => return Ok(Outcome::NoMemory),
-            }
+        if publish.properties.is_empty() {
+            let outcome = self.publish_from(link, session, publish, topic_of(publish), Moment::NEVER);
+            self.counters.messages_received += u64::from(outcome == Ok(Outcome::Done));
+            return outcome;
+        }
+        let naming = match self.naming(link, publish)? {
+            Ok(naming) => naming,
+            Err(OutOfMemory) => return Ok(Outcome::NoMemory),
         };
+        let mut expires_at = Moment::NEVER;
+        for property in publish.properties.iter() {
+            if let Property::MessageExpiryInterval(seconds) = property {
+                expires_at = self.now.expiry_after(seconds);
+            }
+        }
         let topic = match (&naming, publish.topic) {
             (Naming::Looked(_, body), _) => &body[..],
-            (_, Some(topic)) => topic.as_str().as_bytes(),
+            (_, Some(topic)) => topic.as_bytes(),
             (_, None) => &[],
         };
-        let outcome = self.publish_from(link, session, publish, topic);
+        let outcome = self.publish_from(link, session, publish, topic, expires_at);
         match naming {
             Naming::Looked(message, body) => self.messages.return_body(message, body),
             Naming::Set(alias) if matches!(outcome, Ok(Outcome::Done)) => {
@@ -80,27 +88,19 @@ impl Core {
             }
             Naming::Set(_) | Naming::Plain => {}
         }
-        if outcome == Ok(Outcome::Done) {
-            self.counters.messages_received += 1;
-        }
+        self.counters.messages_received += u64::from(outcome == Ok(Outcome::Done));
         outcome
     }
 
+    #[inline(always)]
     fn publish_from(
         &mut self,
         link: Handle<Link>,
         session: Handle<Session>,
         publish: &Publish<'_>,
         topic: &[u8],
+        expires_at: Moment,
     ) -> Result<Outcome, Violation> {
-        let mut expires_at = Moment::NEVER;
-        if !publish.properties.is_empty() {
-            for property in publish.properties.iter() {
-                if let Property::MessageExpiryInterval(seconds) = property {
-                    expires_at = self.now.expiry_after(seconds);
-                }
-            }
-        }
         let content = Content {
             topic,
             payload: publish.payload,
@@ -317,7 +317,7 @@ impl Core {
         qos: QoS,
         retain: bool,
     ) -> Result<Content<'a>, PublishError> {
-        let topic = TopicName::new(topic)?.as_str().as_bytes();
+        let topic = TopicName::new(topic)?.as_bytes();
         let body_bytes = Publish::body_bytes(topic.len(), QoS::AtLeastOnce, None, payload.len());
         let limit = self.policy.limits.max_packet_bytes.min(obkmq_mqtt::MAX_REMAINING_LENGTH);
         match u32::try_from(body_bytes) {
@@ -335,5 +335,5 @@ impl Core {
 }
 
 fn topic_of<'a>(publish: &Publish<'a>) -> &'a [u8] {
-    publish.topic.map_or(&[], |topic| topic.as_str().as_bytes())
+    publish.topic.map_or(&[], TopicName::as_bytes)
 }

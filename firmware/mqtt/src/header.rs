@@ -157,6 +157,9 @@ impl FixedHeader {
     #[inline]
     pub fn encode(&self, sink: &mut impl Sink) {
         let first = ((self.packet_type as u8) << 4) | (self.flags & 0x0F);
+        if let Ok(length @ 0..0x80) = u8::try_from(self.remaining_length) {
+            return sink.put(&[first, length]);
+        }
         let ([second, third, fourth, fifth], used) = variable_integer(self.remaining_length);
         let bytes = [first, second, third, fourth, fifth];
         sink.put(bytes.get(..=used).unwrap_or(&bytes));

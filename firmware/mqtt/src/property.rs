@@ -122,7 +122,7 @@ impl<'a> Property<'a> {
             Property::PayloadFormatIndicator(value) => (0x01, Value::Byte(u8::from(value))),
             Property::MessageExpiryInterval(value) => (0x02, Value::Four(value)),
             Property::ContentType(value) => (0x03, Value::Counted(value.as_str().as_bytes())),
-            Property::ResponseTopic(value) => (0x08, Value::Counted(value.as_str().as_bytes())),
+            Property::ResponseTopic(value) => (0x08, Value::Counted(value.as_bytes())),
             Property::CorrelationData(value) => (0x09, Value::Counted(value.as_bytes())),
             Property::SubscriptionIdentifier(value) => (0x0B, Value::Variable(value.get())),
             Property::SessionExpiryInterval(value) => (0x11, Value::Four(value)),

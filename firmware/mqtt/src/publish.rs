@@ -33,7 +33,7 @@ pub struct Publish<'a> {
 
 impl<'a> Publish<'a> {
     /// Reads the body, given the flags of the fixed header.
-    #[inline]
+    #[inline(always)]
     pub fn decode(flags: u8, body: &'a [u8], version: Version) -> Result<Self, DecodeError> {
         let qos = QoS::from_bits((flags >> flag::QOS_SHIFT) & 0b11)?;
         let dup = flags & DUP != 0;
@@ -73,7 +73,7 @@ impl<'a> Publish<'a> {
     #[inline]
     pub fn encode(&self, version: Version, sink: &mut impl Sink) -> Result<(), EncodeError> {
         let Publish { dup, qos, retain, topic, packet_id, properties, payload } = *self;
-        let topic = topic.map_or(&[][..], |topic| topic.as_str().as_bytes());
+        let topic = topic.map_or(&[][..], TopicName::as_bytes);
         let properties = version.has_properties().then_some([properties.as_bytes(), &[], &[]]);
         StoredPublish { dup, qos, retain, topic, packet_id, properties, payload }.encode(sink)
     }
@@ -101,7 +101,7 @@ pub struct StoredPublish<'a> {
 
 impl StoredPublish<'_> {
     /// Writes the packet, as [`Publish::encode`] does.
-    #[inline]
+    #[inline(always)]
     pub fn encode(&self, sink: &mut impl Sink) -> Result<(), EncodeError> {
         let mut flags = self.qos.bits() << flag::QOS_SHIFT;
         if self.retain {

@@ -50,6 +50,23 @@ impl<'a> Window<'a> {
 impl Sink for Window<'_> {
     #[inline]
     fn put(&mut self, bytes: &[u8]) {
+        // Nearly always all of it goes in; and a length that the caller knows is one that the compiler knows.
+        if self.skip == 0
+            && let Some(end) = self.written.checked_add(bytes.len())
+            && let Some(to) = self.buffer.get_mut(self.written..end)
+        {
+            to.copy_from_slice(bytes);
+            self.written = end;
+            return;
+        }
+        self.put_part(bytes);
+    }
+}
+
+impl Window<'_> {
+    /// Writes what is left of a piece at the beginning of the window, or what of it fits at the end.
+    #[cold]
+    fn put_part(&mut self, bytes: &[u8]) {
         let Some(bytes) = bytes.get(self.skip..) else {
             self.skip -= bytes.len();
             return;
