@@ -309,7 +309,7 @@ impl<B: Board> Node<B> {
         let wifi = self.poll_wifi();
         let journal = self.poll_journal();
         self.report_events();
-        [broker, console, trial, files, wifi, journal].into_iter().flatten().min()
+        [console, trial, files, wifi, journal].into_iter().fold(broker, earlier)
     }
 
     /// Takes note of how long the board's last turn took, in microseconds; its owner sees the longest.
@@ -382,6 +382,14 @@ impl<B: Board> Node<B> {
             let Self { console, attached, settings, now, .. } = self;
             write_log(console, attached, settings, *now, format_args!("{name}: {text}"));
         }
+    }
+}
+
+/// The earlier of two deadlines, either of which there may not be.
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }
 

@@ -58,11 +58,18 @@ pub(crate) struct Transfer {
     pub(crate) buffer: Vec<u8>,
     /// Bytes that the node has taken since the server last served its wishes.
     pub(crate) received: usize,
+    /// The same, in this turn.
+    pub(crate) received_in_turn: usize,
 }
 
 impl Transfer {
     pub(crate) fn new() -> Self {
-        Self { buffer: vec![0; TRANSFER_BYTES], received: 0 }
+        Self { buffer: vec![0; TRANSFER_BYTES], received: 0, received_in_turn: 0 }
+    }
+
+    fn note_received(&mut self, bytes: usize) {
+        self.received += bytes;
+        self.received_in_turn += bytes;
     }
 }
 
@@ -101,8 +108,15 @@ impl Connection {
     }
 
     /// The node has something to send.
-    pub(crate) fn note_output(&mut self) {
+    pub(crate) fn output(
+        &mut self,
+        node: &mut Node<HostBoard>,
+        now: Instant,
+        transfer: &mut Transfer,
+    ) -> After {
         self.has_output = true;
+        let moved = self.write(node, now, &mut transfer.buffer);
+        self.follow(node, now, moved)
     }
 
     /// Marks the connection as listed for another turn; `false` if it was already.
@@ -148,6 +162,10 @@ impl Connection {
             let more = self.read(node, now, transfer)?;
             Ok(again || more)
         });
+        self.follow(node, now, moved)
+    }
+
+    fn follow(&mut self, node: &mut Node<HostBoard>, now: Instant, moved: io::Result<bool>) -> After {
         match moved {
             Ok(true) => After::Again,
             Ok(false) => After::Wait,
@@ -203,7 +221,7 @@ impl Connection {
             }
             if !self.untaken.is_empty() {
                 let taken = node.receive(now, self.link, &self.untaken);
-                transfer.received += taken;
+                transfer.note_received(taken);
                 self.untaken.drain(..taken.min(self.untaken.len()));
                 if !self.untaken.is_empty() {
                     self.phase = Phase::Paused;
@@ -224,11 +242,11 @@ impl Connection {
                     }
                     let bytes = buffer.get(..count).unwrap_or_default();
                     let taken = node.receive(now, self.link, bytes);
-                    transfer.received += taken;
                     if let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) {
                         self.untaken = rest.to_vec();
                         self.phase = Phase::Paused;
                     }
+                    transfer.note_received(taken);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable = false,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

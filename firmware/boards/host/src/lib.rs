@@ -12,6 +12,7 @@ mod console;
 mod control;
 mod flash;
 mod limits;
+mod moderation;
 mod offline;
 mod pack;
 mod server;

@@ -35,6 +35,10 @@ pub(crate) const EVENTS_PER_TURN: usize = 256;
 /// resets it, and a reset may destroy the CONNACK that tells the client why.
 pub(crate) const DRAIN_MS: u64 = 5_000;
 
+/// A rest that lets the operating system gather what floods in, in microseconds; see [`crate::moderation`]. Linux adds
+/// 50 to it, and what waking takes.
+pub(crate) const REST_US: u64 = 30;
+
 /// Pause after the operating system refused to accept (no file descriptors left), in milliseconds.
 pub(crate) const ACCEPT_PAUSE_MS: u64 = 100;
 

@@ -17,8 +17,9 @@ use crate::console::{Console, Input};
 use crate::control::Control;
 use crate::limits::{
     ACCEPT_PAUSE_MS, ACCEPTS_PER_TURN, CONSOLE_READS_PER_TURN, DRAIN_MS, EVENTS_PER_TURN,
-    RECEIVED_BEFORE_WANTS_BYTES, ROUNDS_PER_TURN, WANTS_PER_TURN,
+    RECEIVED_BEFORE_WANTS_BYTES, REST_US, ROUNDS_PER_TURN, WANTS_PER_TURN,
 };
+use crate::moderation::Moderation;
 use crate::stop::Stop;
 
 const LISTENER: Token = Token(0);
@@ -95,6 +96,7 @@ pub struct Server {
     /// Connections that are only read until their peer has seen the end, and until when at most.
     draining: VecDeque<Draining>,
     transfer: Transfer,
+    moderation: Moderation,
 }
 
 /// A connection whose link has ended. Its number may be another's by the time it is looked at.
@@ -157,6 +159,7 @@ impl Server {
             again: Vec::new(),
             draining: VecDeque::new(),
             transfer: Transfer::new(),
+            moderation: Moderation::default(),
         };
         // The first listener is opened here, so that a port in use is an error of starting.
         if let Some((address, error)) = server.actions()?.refused {
@@ -215,6 +218,7 @@ impl Server {
                 }
             }
             self.note_turn(now);
+            self.rest(now, timeout);
             match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                     now = self.now();
@@ -269,7 +273,11 @@ impl Server {
     }
 
     fn now(&self) -> Instant {
-        Instant::from_micros(u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX))
+        let elapsed = self.started.elapsed();
+        // 64 bits of microseconds are half a million years.
+        Instant::from_micros(
+            elapsed.as_secs().saturating_mul(1_000_000).saturating_add(elapsed.subsec_micros().into()),
+        )
     }
 
     fn note_turn(&mut self, began: Instant) {
@@ -277,9 +285,20 @@ impl Server {
         self.node.note_turn(u32::try_from(micros).unwrap_or(u32::MAX));
     }
 
+    /// Lets the operating system gather what floods in. Elsewhere than on Unix a sleep takes milliseconds.
+    fn rest(&mut self, now: Instant, timeout: Option<Duration>) {
+        let bytes = std::mem::take(&mut self.transfer.received_in_turn);
+        if self.moderation.note_turn(now, bytes) && timeout != Some(Duration::ZERO) && cfg!(unix) {
+            std::thread::sleep(Duration::from_micros(REST_US));
+        }
+    }
+
     fn timeout(&mut self, now: Instant, deadline: Option<Instant>) -> Option<Duration> {
         // What was dropped since it was listed has no turn to wait for.
-        self.again.retain(|&number| self.connections.get_mut(number).is_some_and(|entry| entry.is_queued()));
+        if !self.again.is_empty() {
+            self.again
+                .retain(|&number| self.connections.get_mut(number).is_some_and(|entry| entry.is_queued()));
+        }
         if !self.again.is_empty() || self.accepting == Accepting::Pending || self.console_readable {
             return Some(Duration::ZERO);
         }
@@ -292,9 +311,10 @@ impl Server {
             Accepting::No | Accepting::Pending => None,
         };
         let drained = self.draining.front().map(|draining| draining.until);
-        let next = [deadline, paused, drained].into_iter().flatten().min()?;
+        let next = earlier(earlier(deadline, paused), drained)?;
         // Rounded up: waking a little too early would only turn the loop once more for nothing.
-        Some(Duration::from_micros(next.as_micros().saturating_sub(now.as_micros()).next_multiple_of(1000)))
+        let millis = next.as_micros().saturating_sub(now.as_micros()).div_ceil(1000);
+        Some(Duration::from_millis(millis))
     }
 
     fn actions(&mut self) -> Result<Done, ServerError> {
@@ -422,8 +442,8 @@ impl Server {
             let Some(connection) = self.connections.get_mut(number) else { continue };
             match want {
                 Want::Write => {
-                    connection.note_output();
-                    self.turn(number, now);
+                    let after = connection.output(&mut self.node, now, &mut self.transfer);
+                    self.follow_up(number, after);
                 }
                 Want::Read => {
                     connection.resume();
@@ -509,5 +529,13 @@ impl Server {
             self.node.console_written(taken);
         }
         Ok(wrote)
+    }
+}
+
+/// The earlier of two deadlines, either of which there may not be.
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }
