@@ -349,6 +349,8 @@ impl Core {
     }
 
     fn drop_outbox(&mut self, link: Handle<Link>) {
+        // Other packets may come into the place of those that it gave.
+        self.filled = None;
         let mut wire = core::mem::take(&mut self.links[link].wire);
         while let Some(record) = wire.pop_front(&mut self.deliveries) {
             if self.deliveries[record].kind == Kind::PublishQoS0 {

@@ -8,7 +8,7 @@ use crate::encode::encoded_bytes;
 use crate::link::Link;
 use crate::memory::Purpose;
 use crate::message::Message;
-use crate::outbox::bytes_of;
+use crate::outbox::{Size, bytes_of};
 use crate::receive::Outcome;
 use crate::session::Session;
 use crate::slab::Handle;
@@ -42,8 +42,14 @@ impl Core {
     ///
     /// Replayed messages are exempt from the quotas, since the store holds them anyway and no more than
     /// [`crate::Limits::max_replies`] of them are queued at a time.
+    #[inline]
     pub(crate) fn deliver(&mut self, session: Handle<Session>, shipment: Shipment) {
         let Err(drop) = self.try_deliver(session, shipment) else { return };
+        self.not_delivered(shipment, drop);
+    }
+
+    #[cold]
+    fn not_delivered(&mut self, shipment: Shipment, drop: Drop) {
         let drops = &mut self.counters.drops;
         match drop {
             Drop::SlowReader => drops.slow_reader += 1,
@@ -65,6 +71,7 @@ impl Core {
         }
     }
 
+    #[inline]
     fn try_deliver(&mut self, session: Handle<Session>, shipment: Shipment) -> Result<(), Drop> {
         let Shipment { message, qos, flags, detail } = shipment;
         let is_replay = flags & flag::REPLAY != 0;
@@ -78,20 +85,24 @@ impl Core {
             flags,
             detail,
         };
-        if let Some(link) = link
-            && !self.fits(link, &delivery)
-        {
-            return Err(Drop::TooLarge);
+        if let Some(link) = link {
+            let entry = &self.links[link];
+            if entry.extra.is_some() && !self.fits(link, &delivery) {
+                return Err(Drop::TooLarge);
+            }
+            if qos == QoS::AtMostOnce
+                && !is_replay
+                && self.is_full(entry.wire_messages.into(), entry.wire_bytes, bytes)
+            {
+                return Err(Drop::SlowReader);
+            }
         }
         if qos == QoS::AtMostOnce {
             let link = link.ok_or(Drop::Absent)?;
-            let entry = &self.links[link];
-            if !is_replay && self.is_full(entry.wire_messages.into(), entry.wire_bytes, bytes) {
-                return Err(Drop::SlowReader);
-            }
             let purpose = if is_replay { Purpose::Keeping } else { Purpose::Delivery };
+            let size = Size::with(&delivery, bytes);
             let record = self.insert_delivery(delivery, purpose)?;
-            self.push(link, record);
+            self.enqueue(link, record, size);
             return Ok(());
         }
         let flow = self.sessions.flow(session);
@@ -136,6 +147,7 @@ impl Core {
             || messages > 0 && held_bytes.saturating_add(bytes) > limits.max_queued_bytes
     }
 
+    #[inline]
     fn insert_delivery(&mut self, delivery: Delivery, purpose: Purpose) -> Result<Handle<Delivery>, Drop> {
         let message = delivery.message;
         match self.deliveries.insert(&mut self.memory, delivery, purpose) {

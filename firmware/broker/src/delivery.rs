@@ -7,7 +7,7 @@
 use obkmq_mqtt::{PacketId, QoS, ReasonCode};
 
 use crate::message::Message;
-use crate::slab::{Handle, Slab};
+use crate::slab::{Handle, Slab, chunk};
 
 /// What a record becomes on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,9 +104,9 @@ impl Delivery {
     }
 }
 
-pub(crate) type Deliveries = Slab<Delivery>;
+pub(crate) type Deliveries = Slab<Delivery, { chunk::<Delivery>() }>;
 
-/// A queue of records.
+/// A queue of records. A record that is in none has no successor.
 #[derive(Debug, Default)]
 pub(crate) struct List {
     head: Option<Handle<Delivery>>,
@@ -122,8 +122,9 @@ impl List {
         self.head.is_none()
     }
 
+    #[inline]
     pub(crate) fn push_back(&mut self, deliveries: &mut Deliveries, record: Handle<Delivery>) {
-        deliveries[record].next = None;
+        debug_assert!(deliveries[record].next.is_none(), "a record in two lists");
         match self.tail {
             Some(tail) => deliveries[tail].next = Some(record),
             None => self.head = Some(record),
@@ -138,6 +139,17 @@ impl List {
             self.tail = None;
         }
         Some(record)
+    }
+
+    /// Removes the first record.
+    #[inline]
+    pub(crate) fn remove_front(&mut self, deliveries: &mut Deliveries) -> Option<Delivery> {
+        let delivery = deliveries.remove(self.head?)?;
+        self.head = delivery.next;
+        if self.head.is_none() {
+            self.tail = None;
+        }
+        Some(delivery)
     }
 
     /// Moves all records of another list behind those of this one.

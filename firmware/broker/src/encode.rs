@@ -58,7 +58,7 @@ pub(crate) fn encode(
     }
 }
 
-#[inline]
+#[inline(always)]
 fn encode_message(
     delivery: &Delivery,
     message: &Message,

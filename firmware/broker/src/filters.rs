@@ -1,7 +1,7 @@
 //! Subscriptions (section 4.7): which sessions a topic concerns.
 //!
-//! A filter is stored whole, once, in one hash table. Its hash is put together from those of its levels, with a constant
-//! in the place of each `+` and of a final `#`; so the hash that a filter of a certain *shape* has if it matches a topic
+//! A filter is stored whole, once, in one hash table. The hash of one with wildcards is put together from those of its
+//! levels, with a constant in the place of each `+` and of a final `#`; so the hash that a filter of a certain *shape* has if it matches a topic
 //! can be computed from the topic. A shape is where the `+` stand, how many levels there are, and whether `#` ends it.
 //! Matching a topic is one look-up for the filter without wildcards, and one for each shape in use: a handful in a
 //! house, however many subscriptions there are. What clients could do to have many shapes is bounded; see
@@ -28,7 +28,7 @@ use crate::levels::{Levels, Shape, Shapes};
 use crate::limits::{Limits, MAX_GROUPS_OF_FILTER, STEPS_FOR_EACH_END, Share};
 use crate::memory::{Memory, OutOfMemory, Purpose, insert_reserved};
 use crate::session::Session;
-use crate::slab::{Handle, Slab};
+use crate::slab::{Handle, Slab, chunk};
 
 /// What a client may say about a subscription (section 3.8.3.1 of MQTT 5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,9 +179,9 @@ pub(crate) type Subscriptions = Option<Handle<Subscription>>;
 /// All subscriptions.
 #[derive(Debug)]
 pub(crate) struct Filters {
-    heads: Slab<Head>,
+    heads: Slab<Head, { chunk::<Head>() }>,
     index: HashTable<Handle<Head>>,
-    subscriptions: Slab<Subscription>,
+    subscriptions: Slab<Subscription, { chunk::<Subscription>() }>,
     /// Those that have ended and are still in their filters' circles.
     gone: usize,
     #[cfg(test)]
@@ -363,15 +363,18 @@ impl Filters {
             return;
         }
         let Filters { heads, index, subscriptions, shapes, levels, .. } = self;
-        let split = levels.of_topic(topic);
         // The table may bring up filters with another hash: the text decides, and so that none is shown under two hashes,
         // the shape.
-        for &head in index.iter_hash(spread(split.whole)) {
+        for &head in index.iter_hash(spread(levels.of_text(topic))) {
             let head = &mut heads[head];
             if head.inner() == topic {
                 show(head, subscriptions, visitor);
             }
         }
+        if shapes.is_empty() {
+            return;
+        }
+        let split = levels.of_topic(topic);
         for shape in shapes.iter().filter(|shape| shape.applies(&split)) {
             for &head in index.iter_hash(spread(levels.of_shape(&split, shape))) {
                 let head = &mut heads[head];
@@ -473,7 +476,12 @@ impl Filters {
 }
 
 /// Shows the subscriptions of a filter, or the one whose turn it is.
-fn show(head: &mut Head, subscriptions: &Slab<Subscription>, visitor: &mut impl Visitor) {
+#[inline]
+fn show(
+    head: &mut Head,
+    subscriptions: &Slab<Subscription, { chunk::<Subscription>() }>,
+    visitor: &mut impl Visitor,
+) {
     let mut cursor = head.last;
     if !head.is_shared() {
         loop {

@@ -1,6 +1,7 @@
 //! Hashes of topics and filters, put together from those of their levels, and the shapes of filters with wildcards.
 //!
-//! The hash that a filter of a certain shape has if it matches a topic can be computed from the topic's levels; see
+//! A filter without wildcards has the hash of its text. That of one with wildcards is put together from its levels: the
+//! hash that a filter of a certain shape has if it matches a topic can be computed from the topic's levels; see
 //! `filters.rs`, which does.
 
 use alloc::vec::Vec;
@@ -70,6 +71,11 @@ impl Shapes {
         Shapes(Vec::new())
     }
 
+    #[inline]
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.0.len()
@@ -130,8 +136,6 @@ pub(crate) struct Levels {
 
 /// The levels of a topic.
 pub(crate) struct Split {
-    /// Of all levels together: the hash of a filter without wildcards.
-    pub(crate) whole: u32,
     count: usize,
     /// The topic begins with `$`.
     reserved: bool,
@@ -170,9 +174,19 @@ impl Levels {
         (before.rotate_left(7) ^ level).wrapping_mul(0x9E37_79B1)
     }
 
+    /// The hash of a filter without wildcards, which is that of the topic it matches.
+    #[inline]
+    pub(crate) fn of_text(&self, text: &[u8]) -> u32 {
+        self.hasher.hash(text)
+    }
+
     /// Hash and shape of a filter without a group; the shape only if it has wildcards. Nothing if it has wildcards in
     /// more levels than can be looked up.
     pub(crate) fn of_filter(&self, filter: &[u8]) -> Option<(u32, Option<Shape>)> {
+        // Nearly all have none, and need not be split.
+        if !filter.contains(&b'+') && !filter.contains(&b'#') {
+            return Some((self.of_text(filter), None));
+        }
         let mut hash = self.start;
         let mut plus = 0_u32;
         let mut multi = false;
@@ -192,9 +206,6 @@ impl Levels {
             hash = Self::join(hash, name);
             count += usize::from(!multi);
         }
-        if plus == 0 && !multi {
-            return Some((hash, None));
-        }
         if count > MAX_WILDCARD_LEVELS {
             return None;
         }
@@ -203,8 +214,8 @@ impl Levels {
 
     #[inline]
     pub(crate) fn of_topic(&self, topic: &[u8]) -> Split {
+        let mut whole = self.start;
         let mut split = Split {
-            whole: self.start,
             count: 0,
             reserved: topic.first() == Some(&b'$'),
             names: [0; MAX_WILDCARD_LEVELS],
@@ -215,10 +226,10 @@ impl Levels {
         while let Some(rest) = topic.get(start..) {
             let length = level_length(rest);
             let name = self.hasher.hash(&rest[..length]);
-            split.whole = Self::join(split.whole, name);
+            whole = Self::join(whole, name);
             if split.count < MAX_WILDCARD_LEVELS {
                 split.names[split.count] = name;
-                split.prefixes[split.count + 1] = split.whole;
+                split.prefixes[split.count + 1] = whole;
             }
             split.count += 1;
             start += length + 1;
@@ -266,7 +277,7 @@ mod tests {
                 !matches!(filter, "+/+" | "#" | "+/#")
             );
         }
-        assert_eq!(levels.of_filter(b"a/b"), Some((levels.of_topic(b"a/b").whole, None)));
+        assert_eq!(levels.of_filter(b"a/b"), Some((levels.of_text(b"a/b"), None)));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::memory::{Memory, OutOfMemory, Purpose};
 use crate::message::Message;
 use crate::policy::Peer;
 use crate::session::Session;
-use crate::slab::{Handle, Slab};
+use crate::slab::{Handle, Slab, chunk};
 use crate::time::Moment;
 
 /// Names a link. An identifier is never given twice, so a stale one is never another link.
@@ -149,6 +149,14 @@ impl Link {
     }
 }
 
+impl Link {
+    /// The name of a link with this handle.
+    #[inline]
+    pub(crate) const fn id(&self, handle: Handle<Link>) -> LinkId {
+        LinkId { slot: handle.number() - 1, generation: self.generation }
+    }
+}
+
 /// What only some links have: a packet in part, MQTT 5.
 #[derive(Debug)]
 pub(crate) struct Extra {
@@ -209,9 +217,9 @@ enum StoredPeer {
 /// All links.
 #[derive(Debug)]
 pub(crate) struct Links {
-    slab: Slab<Link>,
-    extras: Slab<Extra>,
-    peers: Slab<SocketAddrV6>,
+    slab: Slab<Link, { chunk::<Link>() }>,
+    extras: Slab<Extra, { chunk::<Extra>() }>,
+    peers: Slab<SocketAddrV6, { chunk::<SocketAddrV6>() }>,
     generation: u32,
     partials: Partials,
 }
@@ -296,12 +304,12 @@ impl Links {
     /// The link of an identifier, unless it is gone.
     #[inline]
     pub(crate) fn find(&self, id: LinkId) -> Option<Handle<Link>> {
-        let handle = self.slab.handle_at(id.slot())?;
-        (self.slab[handle].generation == id.generation).then_some(handle)
+        let handle = Handle::from_index(id.slot())?;
+        (self.slab.get(handle)?.generation == id.generation).then_some(handle)
     }
 
     pub(crate) fn id_of(&self, link: Handle<Link>) -> LinkId {
-        LinkId { slot: link.number() - 1, generation: self.slab[link].generation }
+        self.slab[link].id(link)
     }
 
     /// The other end.
@@ -327,6 +335,16 @@ impl Links {
     pub(crate) fn extra_mut(&mut self, link: Handle<Link>) -> Option<&mut Extra> {
         let extra = self.slab[link].extra?;
         Some(&mut self.extras[extra])
+    }
+
+    /// Takes the time as the base of what messages in the outbox have left to live; not while one is under way, whose
+    /// bytes must come out the same again. Returns what the base is now.
+    pub(crate) fn tell_time(&mut self, extra: Handle<Extra>, now: Moment, offset_bytes: u32) -> Moment {
+        let extra = &mut self.extras[extra];
+        if offset_bytes == 0 {
+            extra.told_at = now;
+        }
+        extra.told_at
     }
 
     /// The extra of a link, made if need be.

@@ -18,7 +18,7 @@ impl LinkQueue {
 
     /// Adds a link that is not in the queue.
     pub(crate) fn push_back(&mut self, links: &mut Links, link: Handle<Link>) {
-        links[link].next_wanting = None;
+        debug_assert!(links[link].next_wanting.is_none(), "a link in the queue");
         match self.tail {
             Some(tail) => links[tail].next_wanting = Some(link),
             None => self.head = Some(link),

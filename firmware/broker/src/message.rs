@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use obkmq_mqtt::{Properties, Property, QoS, Sink};
 
 use crate::memory::{Memory, OutOfMemory, Purpose, Reserved, extend_reserved};
-use crate::slab::{Handle, Slab};
+use crate::slab::{Handle, Slab, chunk};
 use crate::time::Moment;
 
 /// What a message consists of, before it is stored.
@@ -67,6 +67,7 @@ impl Message {
     }
 
     /// Bytes of topic, properties and payload.
+    #[inline]
     pub(crate) fn bytes(&self) -> u32 {
         u32::try_from(self.body.len()).unwrap_or(u32::MAX)
     }
@@ -116,7 +117,7 @@ fn same_properties(stored: &[u8], properties: Properties<'_>) -> bool {
 /// The arena of messages.
 #[derive(Debug)]
 pub(crate) struct Messages {
-    slab: Slab<Message>,
+    slab: Slab<Message, { chunk::<Message>() }>,
     /// Those that expire.
     expiring: usize,
 }
@@ -260,17 +261,20 @@ impl Messages {
         self.slab[handle].references += 1;
     }
 
-    /// A holder less; the last one frees the message.
+    /// A holder less; the last one frees the message. Returns its [bytes](Message::bytes).
     #[inline]
-    pub(crate) fn release(&mut self, memory: &mut Memory, handle: Handle<Message>) {
-        let message = &mut self.slab[handle];
-        message.references -= 1;
-        if message.references == 0
-            && let Some(message) = self.slab.remove(handle)
-        {
+    pub(crate) fn release(&mut self, memory: &mut Memory, handle: Handle<Message>) -> u32 {
+        let mut bytes = 0;
+        let last = |message: &mut Message| {
+            bytes = message.bytes();
+            message.references -= 1;
+            message.references == 0
+        };
+        if let Some(message) = self.slab.remove_if(handle, last) {
             self.expiring -= usize::from(message.expires_at != Moment::NEVER);
             memory.release_block(message.body);
         }
+        bytes
     }
 
     pub(crate) fn trim(&mut self, memory: &mut Memory) {

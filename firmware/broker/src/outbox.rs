@@ -12,17 +12,81 @@ use crate::slab::Handle;
 use crate::state::Core;
 use crate::time::{Instant, Moment};
 
+/// What the last [`Core::fill`] gave, if it was whole packets: when all of it is sent, they need not be measured again.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Filled {
+    link: LinkId,
+    bytes: usize,
+    packets: usize,
+}
+
+/// What a packet counts while it is in an outbox.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Size {
+    /// Against the quotas.
+    Message { bytes: u32 },
+    /// Against [`crate::Limits::max_replies`].
+    Reply { weight: u16 },
+}
+
+impl Size {
+    fn of(delivery: &Delivery, messages: &Messages) -> Self {
+        Size::with(delivery, bytes_of(delivery, messages))
+    }
+
+    /// The same, where the bytes of the record's message are known.
+    #[inline]
+    pub(crate) fn with(delivery: &Delivery, bytes: u32) -> Self {
+        if !delivery.is_reply() {
+            return Size::Message { bytes };
+        }
+        // The codes of a long SUBACK take more memory than other answers.
+        let bytes = if delivery.is_message() { 0 } else { bytes };
+        Size::Reply { weight: u16::try_from(bytes / 256).unwrap_or(u16::MAX).saturating_add(1) }
+    }
+}
+
+impl Link {
+    /// A packet has come into the outbox.
+    #[inline]
+    fn count(&mut self, size: Size) {
+        match size {
+            Size::Message { bytes } => {
+                self.wire_messages = self.wire_messages.saturating_add(1);
+                self.wire_bytes = self.wire_bytes.saturating_add(bytes);
+            }
+            Size::Reply { weight } => self.replies = self.replies.saturating_add(weight),
+        }
+    }
+
+    /// A packet has left it.
+    #[inline]
+    fn discount(&mut self, size: Size) {
+        match size {
+            Size::Message { bytes } => {
+                self.wire_messages = self.wire_messages.saturating_sub(1);
+                self.wire_bytes = self.wire_bytes.saturating_sub(bytes);
+            }
+            Size::Reply { weight } => self.replies = self.replies.saturating_sub(weight),
+        }
+    }
+}
+
 impl Core {
     pub(crate) fn fill(&mut self, id: LinkId, buffer: &mut [u8]) -> usize {
         let Some(link) = self.links.find(id) else { return 0 };
         if self.messages.some_expire() {
             self.drop_expired(link);
         }
-        self.tell_time(link);
         let entry = &self.links[link];
-        let dialect = self.dialect(link);
+        let mut dialect = Dialect { version: entry.version, told_at: Moment::default() };
+        if let Some(extra) = entry.extra {
+            dialect.told_at = self.links.tell_time(extra, self.now, entry.offset_bytes);
+        }
+        let entry = &self.links[link];
         let mut window = Window::new(to_usize(entry.offset_bytes), buffer);
         let mut cursor = entry.wire.head();
+        let mut packets = 0;
         while let Some(record) = cursor
             && !window.is_full()
         {
@@ -30,8 +94,12 @@ impl Core {
             // What is in an outbox has been in a packet or can be: its length can be encoded.
             let _ = encode(delivery, &self.messages, dialect, &mut window);
             cursor = delivery.next;
+            packets += 1;
         }
-        window.written()
+        let bytes = window.written();
+        // The last packet of a full window may go on behind it.
+        self.filled = (!window.is_full()).then_some(Filled { link: id, bytes, packets });
+        bytes
     }
 
     /// How a link is spoken to.
@@ -49,9 +117,48 @@ impl Core {
         if bytes == 0 {
             return;
         }
+        let entry = &mut self.links[link];
+        entry.taken_at = self.now;
+        match self.filled.take() {
+            Some(filled) if filled.link == id && filled.bytes == bytes => {
+                entry.offset_bytes = 0;
+                for _ in 0..filled.packets {
+                    self.settle(link);
+                }
+                self.counters.bytes_sent += bytes as u64;
+            }
+            _ => self.sent_some(link, bytes),
+        }
+        let entry = &mut self.links[link];
+        if entry.wire.is_empty() {
+            entry.writing = false;
+            if entry.state == State::Leaving {
+                entry.state = State::Closed;
+                self.want(link, Want::Close);
+                return;
+            }
+        }
+        let session = entry.session;
+        if entry.pause.is_some() {
+            self.go_on(link);
+        }
+        if let Some(session) = session
+            && let Some(flow) = self.sessions.flow(session)
+        {
+            let (waits, is_owed) = (!flow.waiting.is_empty(), flow.replay.is_some());
+            if is_owed {
+                self.replay(session);
+            }
+            if waits || is_owed {
+                self.promote(session);
+            }
+        }
+    }
+
+    /// The transport has taken so much, which may end within a packet.
+    fn sent_some(&mut self, link: Handle<Link>, bytes: usize) {
         let dialect = self.dialect(link);
         let mut rest = bytes;
-        self.links[link].taken_at = self.now;
         while let Some(record) = self.links[link].wire.head() {
             let offset = to_usize(self.links[link].offset_bytes);
             let packet_bytes = encoded_bytes(&self.deliveries[record], &self.messages, dialect);
@@ -66,39 +173,6 @@ impl Core {
             self.settle(link);
         }
         self.counters.bytes_sent += (bytes - rest) as u64;
-        let entry = &mut self.links[link];
-        if entry.wire.is_empty() {
-            entry.writing = false;
-            if entry.state == State::Leaving {
-                entry.state = State::Closed;
-                self.want(link, Want::Close);
-                return;
-            }
-        }
-        self.go_on(link);
-        if let Some(session) = self.links[link].session
-            && let Some(flow) = self.sessions.flow(session)
-        {
-            let (waits, is_owed) = (!flow.waiting.is_empty(), flow.replay.is_some());
-            if is_owed {
-                self.replay(session);
-            }
-            if waits || is_owed {
-                self.promote(session);
-            }
-        }
-    }
-
-    /// Takes the time as the base of what messages in the outbox have left to live; not while one is under way, whose
-    /// bytes must come out the same again.
-    #[inline]
-    fn tell_time(&mut self, link: Handle<Link>) {
-        let now = self.now;
-        if self.links[link].offset_bytes == 0
-            && let Some(extra) = self.links.extra_mut(link)
-        {
-            extra.told_at = now;
-        }
     }
 
     /// Takes those messages out of the outbox that were not sent in time \[MQTT-3.3.2-5 of MQTT 5\].
@@ -127,12 +201,7 @@ impl Core {
             let entry = &mut self.links[link];
             entry.wire.unlink(&mut self.deliveries, previous, record);
             let delivery = &self.deliveries[record];
-            if delivery.is_reply() {
-                entry.replies = entry.replies.saturating_sub(weight(delivery, &self.messages));
-            } else {
-                entry.wire_messages = entry.wire_messages.saturating_sub(1);
-                entry.wire_bytes = entry.wire_bytes.saturating_sub(bytes_of(delivery, &self.messages));
-            }
+            entry.discount(Size::of(delivery, &self.messages));
             if delivery.is_tracked()
                 && let Some(flow) = entry.session.and_then(|session| self.sessions.flow_mut(session))
             {
@@ -150,6 +219,7 @@ impl Core {
     }
 
     /// Reads a link again that has few enough answers in its outbox.
+    #[inline]
     fn go_on(&mut self, link: Handle<Link>) {
         let entry = &self.links[link];
         if entry.pause == Some(Pause::Replies) && entry.replies <= self.policy.limits.max_replies / 2 {
@@ -158,29 +228,29 @@ impl Core {
     }
 
     /// The first packet of the outbox is out: what is to be answered waits for that, the rest is done.
+    #[inline]
     fn settle(&mut self, link: Handle<Link>) {
         let entry = &mut self.links[link];
-        let Some(record) = entry.wire.pop_front(&mut self.deliveries) else { return };
+        let Some(record) = entry.wire.head() else { return };
         let delivery = &mut self.deliveries[record];
-        if delivery.is_reply() {
-            entry.replies = entry.replies.saturating_sub(weight(delivery, &self.messages));
-        } else {
-            entry.wire_messages = entry.wire_messages.saturating_sub(1);
-            entry.wire_bytes = entry.wire_bytes.saturating_sub(bytes_of(delivery, &self.messages));
-        }
         if delivery.is_message() {
             self.counters.messages_sent += 1;
         }
-        match entry.session {
-            Some(session) if delivery.is_tracked() && self.sessions.get(session).flow.is_some() => {
-                if delivery.is_message() {
-                    delivery.flags |= flag::DUP;
-                }
-                if let Some(flow) = self.sessions.flow_mut(session) {
-                    flow.inflight.push_back(&mut self.deliveries, record);
-                }
+        if delivery.is_tracked()
+            && let Some(flow) = entry.session.and_then(|session| self.sessions.flow_mut(session))
+        {
+            entry.discount(Size::of(delivery, &self.messages));
+            if delivery.is_message() {
+                delivery.flags |= flag::DUP;
             }
-            _ => self.discard(record),
+            entry.wire.pop_front(&mut self.deliveries);
+            flow.inflight.push_back(&mut self.deliveries, record);
+        } else if let Some(delivery) = entry.wire.remove_front(&mut self.deliveries) {
+            let release = |message| self.messages.release(&mut self.memory, message);
+            entry.discount(Size::with(&delivery, delivery.message.map_or(0, release)));
+            if let Some(list) = delivery.identifier_list() {
+                self.messages.release(&mut self.memory, list);
+            }
         }
     }
 
@@ -214,20 +284,21 @@ impl Core {
 
     /// Puts a record at the end of the outbox.
     pub(crate) fn push(&mut self, link: Handle<Link>, record: Handle<Delivery>) {
-        let delivery = &self.deliveries[record];
+        let size = Size::of(&self.deliveries[record], &self.messages);
+        self.enqueue(link, record, size);
+    }
+
+    /// The same, where it is known what the record counts.
+    #[inline]
+    pub(crate) fn enqueue(&mut self, link: Handle<Link>, record: Handle<Delivery>, size: Size) {
         let entry = &mut self.links[link];
-        if delivery.is_reply() {
-            entry.replies = entry.replies.saturating_add(weight(delivery, &self.messages));
-        } else {
-            entry.wire_messages = entry.wire_messages.saturating_add(1);
-            entry.wire_bytes = entry.wire_bytes.saturating_add(bytes_of(delivery, &self.messages));
-        }
+        entry.count(size);
         let was_empty = entry.wire.is_empty();
         entry.wire.push_back(&mut self.deliveries, record);
         let tell = !core::mem::replace(&mut entry.writing, true);
         if was_empty {
             entry.taken_at = self.now;
-            self.wake_for(link);
+            self.wake_for_output(link);
         }
         if tell {
             self.want(link, Want::Write);
@@ -237,12 +308,6 @@ impl Core {
 
 fn to_usize(bytes: u32) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
-}
-
-/// What a reply counts: the codes of a long SUBACK take more memory than other answers.
-fn weight(delivery: &Delivery, messages: &Messages) -> u16 {
-    let bytes = if delivery.is_message() { 0 } else { bytes_of(delivery, messages) };
-    u16::try_from(bytes / 256).unwrap_or(u16::MAX).saturating_add(1)
 }
 
 /// Bytes of topic, properties and payload, which is what quotas count.

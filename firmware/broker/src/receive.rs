@@ -6,7 +6,9 @@
 //! A packet that cannot be handled now (too many unread answers, no memory) stays with the board: `receive` takes
 //! fewer bytes than it was given, and [`Want::Read`] asks for them again.
 
-use obkmq_mqtt::{AckKind, Connect, DecodeError, FixedHeader, HeaderProgress, Packet, PacketType};
+use obkmq_mqtt::{
+    AckKind, Connect, DecodeError, FixedHeader, HeaderProgress, Packet, PacketType, Publish, Version,
+};
 
 use crate::delivery::Kind;
 use crate::event::{DisconnectReason, RefusedReason, Violation};
@@ -38,12 +40,17 @@ impl Core {
         let mut taken = 0;
         while let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) {
             let entry = &self.links[link];
-            if matches!(entry.state, State::Leaving | State::Closed) {
-                // The rest of what a client sent that is not listened to any more.
-                taken = bytes.len();
-                break;
+            let Link { state, version, .. } = *entry;
+            match state {
+                State::Connected | State::Opened => {}
+                State::Verifying => break,
+                State::Leaving | State::Closed => {
+                    // The rest of what a client sent that is not listened to any more.
+                    taken = bytes.len();
+                    break;
+                }
             }
-            if entry.state == State::Verifying || entry.pause.is_some() {
+            if entry.pause.is_some() {
                 break;
             }
             // At least one, or nothing would be in the outbox whose departure ends the pause.
@@ -51,7 +58,12 @@ impl Core {
                 self.links[link].pause = Some(Pause::Replies);
                 break;
             }
-            match self.step(link, rest) {
+            let step = if entry.extra.is_some() && !self.links.partial(link).is_empty() {
+                self.continue_partial(link, rest)
+            } else {
+                self.step(link, state, version, rest)
+            };
+            match step {
                 Ok(Step::Took(count)) => {
                     taken += count;
                     self.end_stall(link);
@@ -68,30 +80,30 @@ impl Core {
     }
 
     /// Takes one packet, or a part of one, from the front of what has arrived.
-    fn step(&mut self, link: Handle<Link>, rest: &[u8]) -> Result<Step, Violation> {
-        let version = self.links[link].version;
-        if self.links[link].extra.is_some() && !self.links.partial(link).is_empty() {
-            return self.continue_partial(link, rest);
-        }
+    #[inline]
+    fn step(
+        &mut self,
+        link: Handle<Link>,
+        state: State,
+        version: Version,
+        rest: &[u8],
+    ) -> Result<Step, Violation> {
         let HeaderProgress::Complete { header, header_bytes } = FixedHeader::decode(rest, version)? else {
             return Ok(self.keep(link, rest, None));
         };
-        let total = self.admit(link, &header, header_bytes)?;
+        let total = self.admit(state, &header, header_bytes)?;
         let Some(packet) = rest.get(..total) else { return Ok(self.keep(link, rest, Some(total))) };
-        match self.handle(link, header, packet.get(header_bytes..).unwrap_or_default())? {
+        let body = packet.get(header_bytes..).unwrap_or_default();
+        match self.handle(link, state, version, header, body)? {
             Outcome::Done => Ok(Step::Took(total)),
             Outcome::NoMemory => Ok(Step::NoMemory),
         }
     }
 
     /// Judges a packet by its header, before its body is waited for. Returns its length.
-    fn admit(
-        &self,
-        link: Handle<Link>,
-        header: &FixedHeader,
-        header_bytes: usize,
-    ) -> Result<usize, Violation> {
-        let first = self.links[link].state == State::Opened;
+    #[inline]
+    fn admit(&self, state: State, header: &FixedHeader, header_bytes: usize) -> Result<usize, Violation> {
+        let first = state == State::Opened;
         // [MQTT-3.1.0-1], [MQTT-3.1.0-2]
         if first != (header.packet_type == PacketType::Connect) {
             return Err(Violation::UnexpectedPacket(header.packet_type));
@@ -151,12 +163,12 @@ impl Core {
 
     /// Adds to a partial packet: its header a byte at a time, since only the header tells where the packet ends.
     fn continue_partial(&mut self, link: Handle<Link>, rest: &[u8]) -> Result<Step, Violation> {
-        let version = self.links[link].version;
+        let Link { state, version, .. } = self.links[link];
         let progress = FixedHeader::decode(self.links.partial(link), version)?;
         let (piece, total) = match progress {
             HeaderProgress::NeedMore => (rest.get(..1).unwrap_or_default(), None),
             HeaderProgress::Complete { header, header_bytes } => {
-                let total = self.admit(link, &header, header_bytes)?;
+                let total = self.admit(state, &header, header_bytes)?;
                 let missing = total.saturating_sub(self.links.partial(link).len());
                 (rest.get(..missing).unwrap_or(rest), Some(total))
             }
@@ -168,13 +180,14 @@ impl Core {
         let HeaderProgress::Complete { header, header_bytes } = FixedHeader::decode(partial, version)? else {
             return Ok(Step::Took(piece.len()));
         };
-        let total = self.admit(link, &header, header_bytes)?;
+        let total = self.admit(state, &header, header_bytes)?;
         if partial.len() < total {
             return Ok(Step::Took(piece.len()));
         }
         // The place stays taken, so that the packet can be put back.
         let mut packet = self.links.lend_partial(link);
-        let outcome = self.handle(link, header, packet.get(header_bytes..).unwrap_or_default());
+        let body = packet.get(header_bytes..).unwrap_or_default();
+        let outcome = self.handle(link, state, version, header, body);
         if outcome == Ok(Outcome::NoMemory) {
             // The last piece goes back to the board, and comes again with `Want::Read`.
             packet.truncate(packet.len() - piece.len());
@@ -190,18 +203,42 @@ impl Core {
     }
 
     /// Acts on a whole packet.
-    fn handle(&mut self, link: Handle<Link>, header: FixedHeader, body: &[u8]) -> Result<Outcome, Violation> {
-        if self.links[link].state == State::Opened {
+    #[inline(always)]
+    fn handle(
+        &mut self,
+        link: Handle<Link>,
+        state: State,
+        version: Version,
+        header: FixedHeader,
+        body: &[u8],
+    ) -> Result<Outcome, Violation> {
+        // Nearly all packets are messages and acknowledgements.
+        let outcome = if header.packet_type == PacketType::Publish {
+            self.on_publish(link, &Publish::decode(header.flags, body, version)?)?
+        } else if state == State::Opened {
             match Connect::decode(body) {
                 Ok(connect) => self.on_connect(link, &connect, body),
                 Err(DecodeError::UnsupportedVersion(level)) => self.refuse_version(link, level),
                 Err(error) => return Err(error.into()),
             }
             return Ok(Outcome::Done);
+        } else {
+            self.handle_other(link, version, header, body)?
+        };
+        if outcome == Outcome::Done {
+            self.links[link].received_at = self.now;
         }
-        let unexpected = Violation::UnexpectedPacket(header.packet_type);
-        let outcome = match Packet::decode(header, body, self.links[link].version)? {
-            Packet::Publish(publish) => self.on_publish(link, &publish)?,
+        Ok(outcome)
+    }
+
+    fn handle_other(
+        &mut self,
+        link: Handle<Link>,
+        version: Version,
+        header: FixedHeader,
+        body: &[u8],
+    ) -> Result<Outcome, Violation> {
+        Ok(match Packet::decode(header, body, version)? {
             Packet::Ack(ack) => match ack.kind {
                 AckKind::PubAck => self.on_final_ack(link, ack.packet_id, Kind::PublishQoS1),
                 AckKind::PubRec => self.on_pubrec(link, ack.packet_id, ack.reason),
@@ -215,17 +252,14 @@ impl Core {
                 self.on_disconnect(link, &disconnect)?;
                 Outcome::Done
             }
-            Packet::Connect(_)
+            Packet::Publish(_)
+            | Packet::Connect(_)
             | Packet::ConnAck(_)
             | Packet::SubAck(_)
             | Packet::UnsubAck(_)
             | Packet::PingResp(_)
-            | Packet::Auth(_) => return Err(unexpected),
-        };
-        if outcome == Outcome::Done {
-            self.links[link].received_at = self.now;
-        }
-        Ok(outcome)
+            | Packet::Auth(_) => return Err(Violation::UnexpectedPacket(header.packet_type)),
+        })
     }
 
     fn violate(&mut self, link: Handle<Link>, violation: Violation) {

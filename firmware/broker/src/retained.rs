@@ -10,7 +10,7 @@ use crate::journal::Change;
 use crate::limits::Share;
 use crate::memory::{Memory, OutOfMemory, Purpose, insert_reserved};
 use crate::message::{Message, Messages};
-use crate::slab::{Handle, Slab};
+use crate::slab::{Handle, Slab, chunk};
 use crate::time::Moment;
 
 /// A retained message.
@@ -45,7 +45,7 @@ pub(crate) struct Entry {
 /// The store. Its entries hold a reference to their messages.
 #[derive(Debug)]
 pub(crate) struct RetainedStore {
-    slab: Slab<Entry>,
+    slab: Slab<Entry, { chunk::<Entry>() }>,
     index: HashTable<Handle<Entry>>,
     hasher: Hasher,
     cleared: usize,

@@ -52,6 +52,9 @@ impl Core {
     ) -> Result<usize, OutOfMemory> {
         let Content { topic, payload, qos, retain, .. } = *content;
         let receivers = self.receivers(topic, qos, publisher);
+        if receivers.count == 0 && !retain {
+            return Ok(0);
+        }
         let keep = retain && !payload.is_empty();
         let former = if retain { self.retained.find(&self.messages, topic) } else { None };
         let same = former
@@ -212,6 +215,7 @@ impl Core {
         self.log(Event::RetainedNotKept { topic });
     }
 
+    #[inline]
     fn receivers(&mut self, topic: &[u8], qos: QoS, publisher: Option<Handle<Session>>) -> Receivers {
         let links = &self.links;
         let limits = &self.policy.limits;
@@ -246,20 +250,18 @@ struct Search<'a> {
     nobody: u64,
 }
 
-impl Search<'_> {
+impl Surroundings<'_> {
     /// Whether a session's user may receive the message.
     #[inline]
-    fn may(&self, session: Handle<Session>) -> bool {
-        let around = &self.around;
-        let entry = self.sessions.get(session);
+    fn may(&self, entry: &Session) -> bool {
         entry.is.all(Marks::UNRESTRICTED)
-            || around.rights.may(entry.user(), &entry.client_id, Access::Read, around.topic)
+            || self.rights.may(entry.user(), &entry.client_id, Access::Read, self.topic)
     }
 
     /// Whether the message comes to nothing at this QoS: for those without a link one at QoS 0 is not stored.
     #[inline]
-    fn is_lost(&self, session: Handle<Session>, qos: QoS) -> bool {
-        self.around.qos.min(qos) == QoS::AtMostOnce && self.sessions.get(session).link().is_none()
+    fn is_lost(&self, entry: &Session, qos: QoS) -> bool {
+        self.qos.min(qos) == QoS::AtMostOnce && entry.link().is_none()
     }
 }
 
@@ -268,19 +270,19 @@ impl Visitor for Search<'_> {
     fn visit(&mut self, subscription: &Subscription) {
         let session = subscription.session();
         let options = subscription.options();
+        let Search { around, sessions, mark, found, .. } = self;
         // [MQTT-3.8.3-3 of MQTT 5]
-        let is_echo = options.no_local && self.around.publisher == Some(session);
-        if is_echo || self.is_lost(session, QoS::ExactlyOnce) || !self.may(session) {
+        let is_echo = options.no_local && around.publisher == Some(session);
+        let entry = sessions.get_mut(session);
+        if is_echo || around.is_lost(entry, QoS::ExactlyOnce) || !around.may(entry) {
             return;
         }
-        let entry = self.sessions.get(session);
-        let is_known = entry.mark == self.mark;
+        let is_known = entry.mark == *mark;
         // A subscription at QoS 0 of a client that is away counts as soon as another one makes the message wait.
-        let is_listed = is_known && !self.is_lost(session, entry.best);
-        let lists = !is_listed && !self.is_lost(session, options.qos);
-        let entry = self.sessions.get_mut(session);
+        let is_listed = is_known && !around.is_lost(entry, entry.best);
+        let lists = !is_listed && !around.is_lost(entry, options.qos);
         if !is_known {
-            entry.mark = self.mark;
+            entry.mark = *mark;
             entry.best = QoS::AtMostOnce;
             entry.is.set(Marks::RETAIN_AS_PUBLISHED | Marks::IDENTIFIED, false);
         }
@@ -293,18 +295,18 @@ impl Visitor for Search<'_> {
             self.identifiers.note(self.memory, session, identifier);
         }
         if lists {
-            entry.next_receiver = self.found.first.replace(session);
-            self.found.count += 1;
+            entry.next_receiver = found.first.replace(session);
+            found.count += 1;
         }
     }
 
     fn suits(&self, subscription: &Subscription) -> Suitability {
         let session = subscription.session();
-        if self.is_lost(session, subscription.qos()) || !self.may(session) {
-            return Suitability::Never;
-        }
         let around = &self.around;
         let entry = self.sessions.get(session);
+        if around.is_lost(entry, subscription.qos()) || !around.may(entry) {
+            return Suitability::Never;
+        }
         let limits = around.limits;
         let has_room = entry.link().is_some_and(|link| {
             let link = &around.links[link];

@@ -15,7 +15,7 @@ use crate::flow::Flow;
 use crate::hash::Hasher;
 use crate::link::Link;
 use crate::memory::{Memory, OutOfMemory, Purpose, insert_reserved};
-use crate::slab::{Handle, Slab};
+use crate::slab::{Handle, Slab, chunk};
 use crate::time::Moment;
 use crate::verifier::UserId;
 
@@ -142,8 +142,8 @@ impl Marks {
 /// All sessions, found by user and client identifier.
 #[derive(Debug)]
 pub(crate) struct Sessions {
-    slab: Slab<Session>,
-    flows: Slab<Flow>,
+    slab: Slab<Session, { chunk::<Session>() }>,
+    flows: Slab<Flow, { chunk::<Flow>() }>,
     index: HashTable<Handle<Session>>,
     hasher: Hasher,
     /// Those that are over and wait for the journal.
@@ -209,7 +209,9 @@ impl Sessions {
         let purpose = Purpose::Connection;
         let Sessions { slab, index, hasher, .. } = self;
         slab.reserve(memory, 1, purpose)?;
-        let rehash = |slab: &Slab<Session>, session: Handle<Session>| slab[session].hash(hasher);
+        let rehash = |slab: &Slab<Session, { chunk::<Session>() }>, session: Handle<Session>| {
+            slab[session].hash(hasher)
+        };
         memory.reserve_entry(index, |&session| rehash(slab, session), purpose)?;
         session.client_id = memory.copy(client_id, purpose)?;
         let hash = session.hash(hasher);

@@ -62,8 +62,8 @@ enum Entry<T> {
 
 /// A block of elements, and how many of them are live.
 #[derive(Debug)]
-struct Chunk<T> {
-    entries: Box<[Entry<T>]>,
+struct Chunk<T, const CHUNK: usize> {
+    entries: Box<[Entry<T>; CHUNK]>,
     live: u32,
 }
 
@@ -72,20 +72,26 @@ struct Chunk<T> {
 ///
 /// A handle is valid until its element is removed; using it later is a mistake in this crate and panics or, worse,
 /// meets another element. The lists and counts that hold handles see to it.
+///
+/// `CHUNK` is [`chunk`] of the elements, and stands in the type so that a place in a chunk needs no check.
 #[derive(Debug)]
-pub(crate) struct Slab<T> {
-    chunks: Vec<Chunk<T>>,
+pub(crate) struct Slab<T, const CHUNK: usize> {
+    chunks: Vec<Chunk<T, CHUNK>>,
     vacant: Option<NonZeroU32>,
     live: usize,
 }
 
-impl<T> Slab<T> {
-    /// Elements in a chunk: a power of two, and about [`SLAB_CHUNK_BYTES`] of them.
+/// Elements in a chunk: a power of two, and about [`SLAB_CHUNK_BYTES`] of them.
+pub(crate) const fn chunk<T>() -> usize {
+    let elements = SLAB_CHUNK_BYTES / size_of::<Entry<T>>();
+    if elements < 2 { 2 } else { 1 << elements.ilog2() }
+}
+
+impl<T, const CHUNK: usize> Slab<T, CHUNK> {
     const CHUNK_SHIFT: u32 = {
-        let elements = SLAB_CHUNK_BYTES / size_of::<Entry<T>>();
-        if elements < 2 { 1 } else { elements.ilog2() }
+        assert!(CHUNK == chunk::<T>(), "chunks of another size than their elements need");
+        CHUNK.ilog2()
     };
-    const CHUNK: usize = 1 << Self::CHUNK_SHIFT;
 
     pub(crate) const fn new() -> Self {
         Slab { chunks: Vec::new(), vacant: None, live: 0 }
@@ -118,14 +124,16 @@ impl<T> Slab<T> {
     fn grow(&mut self, memory: &mut Memory, purpose: Purpose) -> Result<(), OutOfMemory> {
         let first = self.end();
         // The last index must have a handle.
-        Handle::<T>::from_index(first + Self::CHUNK).ok_or(OutOfMemory)?;
+        Handle::<T>::from_index(first + CHUNK).ok_or(OutOfMemory)?;
         memory.reserve(&mut self.chunks, 1, purpose)?;
         let after = self.vacant;
-        let entries = memory.build(Self::CHUNK, purpose, |place| {
-            let is_last = place + 1 == Self::CHUNK;
+        let entries = memory.build(CHUNK, purpose, |place| {
+            let is_last = place + 1 == CHUNK;
             let next = Handle::<T>::from_index(first + place + 1).map(|next| next.0);
             Entry::Vacant { next: if is_last { after } else { next } }
         })?;
+        // It has as many as were asked for.
+        let entries = <Box<[Entry<T>; CHUNK]>>::try_from(entries).map_err(|_| OutOfMemory)?;
         push_reserved(&mut self.chunks, Chunk { entries, live: 0 });
         self.vacant = Handle::<T>::from_index(first).map(|first| first.0);
         Ok(())
@@ -149,7 +157,7 @@ impl<T> Slab<T> {
         }
         let handle = Handle(self.vacant.ok_or(OutOfMemory)?, PhantomData);
         let chunk = &mut self.chunks[handle.index() >> Self::CHUNK_SHIFT];
-        let entry = &mut chunk.entries[handle.index() & (Self::CHUNK - 1)];
+        let entry = &mut chunk.entries[handle.index() & (CHUNK - 1)];
         let Entry::Vacant { next } = *entry else { unreachable!("a live entry in the list of vacant ones") };
         *entry = Entry::Live(value);
         chunk.live += 1;
@@ -160,19 +168,25 @@ impl<T> Slab<T> {
 
     #[inline]
     pub(crate) fn remove(&mut self, handle: Handle<T>) -> Option<T> {
+        self.remove_if(handle, |_| true)
+    }
+
+    /// Removes an element if it is of no more use once it has been changed.
+    #[inline]
+    pub(crate) fn remove_if(&mut self, handle: Handle<T>, change: impl FnOnce(&mut T) -> bool) -> Option<T> {
         let chunk = self.chunks.get_mut(handle.index() >> Self::CHUNK_SHIFT)?;
-        let entry = chunk.entries.get_mut(handle.index() & (Self::CHUNK - 1))?;
-        if matches!(entry, Entry::Vacant { .. }) {
+        let entry = chunk.entries.get_mut(handle.index() & (CHUNK - 1))?;
+        let Entry::Live(value) = entry else { return None };
+        if !change(value) {
             return None;
         }
-        let entry = core::mem::replace(entry, Entry::Vacant { next: self.vacant });
+        let Entry::Live(value) = core::mem::replace(entry, Entry::Vacant { next: self.vacant }) else {
+            return None;
+        };
         chunk.live -= 1;
         self.vacant = Some(handle.0);
         self.live -= 1;
-        match entry {
-            Entry::Live(value) => Some(value),
-            Entry::Vacant { .. } => None,
-        }
+        Some(value)
     }
 
     /// Gives the chunks back that are empty, from the end.
@@ -186,7 +200,7 @@ impl<T> Slab<T> {
         // The list of vacant places led through what is gone.
         self.vacant = None;
         for index in (0..self.end()).rev() {
-            let entry = &mut self.chunks[index >> Self::CHUNK_SHIFT].entries[index & (Self::CHUNK - 1)];
+            let entry = &mut self.chunks[index >> Self::CHUNK_SHIFT].entries[index & (CHUNK - 1)];
             if let Entry::Vacant { next } = entry {
                 *next = self.vacant;
                 self.vacant = Handle::<T>::from_index(index).map(|handle| handle.0);
@@ -198,7 +212,7 @@ impl<T> Slab<T> {
     #[inline]
     pub(crate) fn get(&self, handle: Handle<T>) -> Option<&T> {
         let chunk = self.chunks.get(handle.index() >> Self::CHUNK_SHIFT)?;
-        match chunk.entries.get(handle.index() & (Self::CHUNK - 1)) {
+        match chunk.entries.get(handle.index() & (CHUNK - 1)) {
             Some(Entry::Live(value)) => Some(value),
             _ => None,
         }
@@ -216,24 +230,24 @@ impl<T> Slab<T> {
     }
 }
 
-impl<T> Index<Handle<T>> for Slab<T> {
+impl<T, const CHUNK: usize> Index<Handle<T>> for Slab<T, CHUNK> {
     type Output = T;
 
     #[inline]
     fn index(&self, handle: Handle<T>) -> &T {
         let chunk = &self.chunks[handle.index() >> Self::CHUNK_SHIFT];
-        match &chunk.entries[handle.index() & (Self::CHUNK - 1)] {
+        match &chunk.entries[handle.index() & (CHUNK - 1)] {
             Entry::Live(value) => value,
             Entry::Vacant { .. } => unreachable!("handle of a removed element"),
         }
     }
 }
 
-impl<T> IndexMut<Handle<T>> for Slab<T> {
+impl<T, const CHUNK: usize> IndexMut<Handle<T>> for Slab<T, CHUNK> {
     #[inline]
     fn index_mut(&mut self, handle: Handle<T>) -> &mut T {
         let chunk = &mut self.chunks[handle.index() >> Self::CHUNK_SHIFT];
-        match &mut chunk.entries[handle.index() & (Self::CHUNK - 1)] {
+        match &mut chunk.entries[handle.index() & (CHUNK - 1)] {
             Entry::Live(value) => value,
             Entry::Vacant { .. } => unreachable!("handle of a removed element"),
         }
@@ -247,7 +261,7 @@ mod tests {
     #[test]
     fn vacant_places_are_used_again_and_reservations_hold() {
         let mut memory = Memory::new(10_000);
-        let mut slab = Slab::new();
+        let mut slab = Slab::<u64, { chunk::<u64>() }>::new();
         let first = slab.insert(&mut memory, 1_u64, Purpose::Session).unwrap();
         let second = slab.insert(&mut memory, 2, Purpose::Session).unwrap();
         assert_eq!(slab.remove(first), Some(1));
@@ -283,7 +297,7 @@ mod tests {
     fn growth_that_is_refused_changes_nothing() {
         for budget in 0..2000 {
             let mut memory = Memory::new(budget);
-            let mut slab = Slab::new();
+            let mut slab = Slab::<u64, { chunk::<u64>() }>::new();
             let reserved = slab.reserve(&mut memory, 70, Purpose::Session);
             if reserved.is_ok() {
                 (0..70).for_each(|value: u64| {

@@ -11,11 +11,12 @@ use crate::link::{Link, LinkId, Links, Want};
 use crate::link_queue::LinkQueue;
 use crate::memory::Memory;
 use crate::message::Messages;
+use crate::outbox::Filled;
 use crate::policy::Policy;
 use crate::retained::RetainedStore;
 use crate::rights::Rights;
 use crate::session::Sessions;
-use crate::slab::{Handle, Slab};
+use crate::slab::{Handle, Slab, chunk};
 use crate::statistics::Statistics;
 use crate::time::{Instant, Moment};
 
@@ -31,7 +32,7 @@ pub(crate) struct Core {
     pub(crate) identifiers: Identifiers,
     pub(crate) messages: Messages,
     pub(crate) deliveries: Deliveries,
-    pub(crate) replays: Slab<Replay>,
+    pub(crate) replays: Slab<Replay, { chunk::<Replay>() }>,
     pub(crate) retained: RetainedStore,
     pub(crate) events: Events,
     /// The counters among them; the rest is filled in when somebody asks.
@@ -42,6 +43,8 @@ pub(crate) struct Core {
     /// Nothing is due before this.
     pub(crate) deadline: Option<Moment>,
     pub(crate) wanting: LinkQueue,
+    /// What was given to be sent and has not been reported.
+    pub(crate) filled: Option<Filled>,
     /// Links that wait for a verdict, and the one of them that has not been judged at all.
     pub(crate) verifying: usize,
     pub(crate) fresh_attempt: Option<Handle<Link>>,
@@ -85,6 +88,7 @@ impl Core {
             now: Moment::default(),
             deadline: None,
             wanting: LinkQueue::default(),
+            filled: None,
             verifying: 0,
             fresh_attempt: None,
             online: 0,
@@ -101,6 +105,7 @@ impl Core {
     }
 
     /// Takes note of the time, which does not run backwards.
+    #[inline]
     pub(crate) fn advance(&mut self, now: Instant) {
         self.now = self.now.max(Moment::from_instant(now));
     }
@@ -121,10 +126,11 @@ impl Core {
         let is_wanted = |want: &Want| entry.wants & want.bit() != 0;
         let want = [Want::Write, Want::Read, Want::Close].into_iter().find(is_wanted)?;
         entry.wants &= !want.bit();
+        let id = entry.id(link);
         if entry.wants == 0 {
             self.wanting.pop_front(&mut self.links);
         }
-        Some((self.links.id_of(link), want))
+        Some((id, want))
     }
 
     pub(crate) fn log(&mut self, event: Event) {

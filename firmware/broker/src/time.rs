@@ -63,6 +63,7 @@ impl Moment {
         Moment(ticks)
     }
 
+    #[inline]
     pub(crate) fn from_instant(instant: Instant) -> Self {
         Moment(u32::try_from(instant.0 >> TICK_SHIFT).unwrap_or(u32::MAX))
     }

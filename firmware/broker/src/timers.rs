@@ -86,6 +86,30 @@ impl Core {
         }
     }
 
+    /// Takes note that an outbox, empty until now, has something to send.
+    #[inline]
+    pub(crate) fn wake_for_output(&mut self, link: Handle<Link>) {
+        let entry = &self.links[link];
+        if entry.state == State::Connected {
+            let stuck_at = self.stuck_at(entry);
+            self.wake_by(stuck_at);
+        } else {
+            self.wake_for(link);
+        }
+    }
+
+    /// When a client is given up that takes nothing.
+    #[inline]
+    fn stuck_at(&self, entry: &Link) -> Moment {
+        let limit_ms = self.policy.limits.send_timeout_ms;
+        // Whoever promises to be heard of often is found to be gone as soon.
+        let timeout_ms = match keep_alive_ms(entry) {
+            0 => limit_ms,
+            keep_alive_ms => limit_ms.min(keep_alive_ms),
+        };
+        entry.taken_at.after_millis(timeout_ms.into())
+    }
+
     /// Takes note that a session has a new deadline.
     pub(crate) fn wake_for_session(&mut self, session: Handle<Session>) {
         if let Some(moment) = self.next_session_due(session) {
@@ -150,18 +174,11 @@ impl Core {
             State::Leaving => Some((after(entry.received_at, limits.flush_timeout_ms), Due::Left)),
             State::Verifying | State::Closed => None,
             State::Connected => {
-                // [MQTT-3.1.2-24]
-                let keep_alive_ms = u32::from(entry.keep_alive_seconds) * 1500;
-                // Whoever promises to be heard of often is found to be gone as soon.
-                let send_timeout_ms = match keep_alive_ms {
-                    0 => limits.send_timeout_ms,
-                    _ => limits.send_timeout_ms.min(keep_alive_ms),
-                };
+                let keep_alive_ms = keep_alive_ms(entry);
                 let is_stalled = entry.marks & mark::STALLED != 0;
                 let silent = (keep_alive_ms != 0 && entry.pause.is_none() && !is_stalled)
                     .then(|| (after(entry.received_at, keep_alive_ms), Due::KeepAlive));
-                let stuck = (!entry.wire.is_empty())
-                    .then(|| (after(entry.taken_at, send_timeout_ms), Due::NotReading));
+                let stuck = (!entry.wire.is_empty()).then(|| (self.stuck_at(entry), Due::NotReading));
                 let stalled =
                     is_stalled.then(|| (after(entry.received_at, limits.stall_timeout_ms), Due::NoMemory));
                 let partial = self
@@ -184,6 +201,11 @@ impl Core {
             Due::Left => self.close_link(link),
         }
     }
+}
+
+/// For how long a client may be silent [MQTT-3.1.2-24].
+const fn keep_alive_ms(entry: &Link) -> u32 {
+    entry.keep_alive_seconds as u32 * 1500
 }
 
 /// When the packet must be complete whose beginning is there.

@@ -26,6 +26,29 @@ fn a_slow_reader_loses_whole_qos_0_messages_and_nobody_else_does() {
 }
 
 #[test]
+fn what_comes_while_the_transport_is_sending_is_not_taken_for_sent() {
+    let mut network = Network::new();
+    let [sender, receiver] = ["sender", "receiver"].map(|name| network.connect(name));
+    network.subscribed(receiver, "#", QoS::AtMostOnce);
+    network.client(receiver).blocked = true;
+    let link = network.link(receiver);
+    let mut buffer = [0; 100];
+    // All of it is taken, or but a part.
+    for missing in [0, 3] {
+        network.publish(sender, "a", "1");
+        let filled = network.broker.fill(link, &mut buffer);
+        network.publish(sender, "b", "2");
+        let taken = filled - missing;
+        network.broker.sent(network.now, link, taken);
+        network.client(receiver).incoming.extend_from_slice(&buffer[..taken]);
+        network.client(receiver).blocked = false;
+        network.run();
+        assert_eq!(network.read(receiver), ["a=1 q0", "b=2 q0"]);
+        network.client(receiver).blocked = true;
+    }
+}
+
+#[test]
 fn an_outbox_is_bounded_in_bytes() {
     let mut network = Network::with_limits(|limits| limits.max_queued_bytes = 1000);
     let [sender, slow] = ["sender", "slow"].map(|name| network.connect(name));

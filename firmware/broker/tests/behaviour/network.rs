@@ -73,7 +73,7 @@ pub(crate) struct Client {
     /// Sent by the client, not taken by the broker.
     outgoing: Vec<u8>,
     /// Received by the client, not read by the test.
-    incoming: Vec<u8>,
+    pub(crate) incoming: Vec<u8>,
     paused: bool,
     writing: bool,
     pub(crate) version: Version,
