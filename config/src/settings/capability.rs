@@ -5,8 +5,10 @@ use core::fmt;
 /// Something that not every board has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Capability {
-    /// A Wi-Fi radio.
+    /// A Wi-Fi radio that joins a network.
     Wifi,
+    /// A Wi-Fi radio that is a network of its own.
+    AccessPoint,
     /// Addresses are set by this firmware and not by an operating system.
     Address,
     /// The panel in a browser.
@@ -23,14 +25,23 @@ pub enum Capability {
 
 impl Capability {
     /// Every capability, in the order of listings.
-    pub const ALL: [Self; 7] =
-        [Self::Wifi, Self::Address, Self::Panel, Self::Automation, Self::Clock, Self::Files, Self::Trial];
+    pub const ALL: [Self; 8] = [
+        Self::Wifi,
+        Self::AccessPoint,
+        Self::Address,
+        Self::Panel,
+        Self::Automation,
+        Self::Clock,
+        Self::Files,
+        Self::Trial,
+    ];
 
     /// The word on the wire.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Wifi => "wifi",
+            Self::AccessPoint => "access-point",
             Self::Address => "address",
             Self::Panel => "panel",
             Self::Automation => "automation",
@@ -45,6 +56,7 @@ impl Capability {
     pub const fn what(self) -> &'static str {
         match self {
             Self::Wifi => "Wi-Fi",
+            Self::AccessPoint => "an access point",
             Self::Address => "a network address of its own to set",
             Self::Panel => "a panel",
             Self::Automation => "automation",

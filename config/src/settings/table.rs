@@ -39,16 +39,16 @@ keys! {
         .needs(Capability::Wifi);
     WIFI_FALLBACK_S = Key::new(13, "wifi.fallback_s", Kind::number_or_zero("never", 10, 86_400, 300),
         "Time without the network after which the access point opens")
-        .unit("s").needs(Capability::Wifi);
+        .unit("s").needs(Capability::AccessPoint);
     WIFI_AP = Key::new(14, "wifi.ap", choice(AccessPoint::NAMES, AccessPoint::Auto as u8),
         "The board's own access point; auto: while there is no network to join")
-        .needs(Capability::Wifi);
+        .needs(Capability::AccessPoint);
     WIFI_AP_SSID = Key::new(15, "wifi.ap_ssid", text(Form::Ssid, ""),
         "Name of the access point; empty for one made from the board's address")
-        .needs(Capability::Wifi);
+        .needs(Capability::AccessPoint);
     WIFI_AP_PASSWORD = Key::new(16, "wifi.ap_password", Kind::Secret { form: Form::AccessPointPassword },
         "Password of the access point; without one the board makes one up")
-        .needs(Capability::Wifi);
+        .needs(Capability::AccessPoint);
 
     NETWORK_HOSTNAME = Key::new(17, "network.hostname", text(Form::HostLabel, "obkmq"),
         "Name of this broker");

@@ -67,6 +67,27 @@ fn a_budget_beyond_the_board_is_refused_with_both_figures() {
     assert_eq!(world.node.broker.policy().limits.memory_bytes, 100_000);
 }
 
+/// As much as may be set, to the last byte, survives resets, and so do many changes of it.
+#[test]
+fn settings_that_fill_their_place_are_stored() {
+    let mut settings = quiet(Ram::blank(), Limits::default()).node.settings().clone();
+    let hash = obkmq_config::password::PasswordHash::decoy([1; 16], [2; 32]);
+    while settings.set_user(&format!("{:0>58}", settings.users().len()), hash.clone()).is_ok() {}
+    let left = obkmq_config::limits::ENCODED_LIMIT - settings.encode().len();
+    settings.set("retain.persist", &"x".repeat(left.checked_sub(4).unwrap())).unwrap();
+    assert_eq!(settings.encode().len(), obkmq_config::limits::ENCODED_LIMIT);
+    let mut world = World::boot(Ram::blank());
+    for round in 0..40_u8 {
+        let user = format!("{:0>58}", round % 20);
+        let hash = obkmq_config::password::PasswordHash::decoy([round; 16], [3; 32]);
+        settings.set_user(&user, hash).unwrap();
+        world.node.adopt(settings.clone()).unwrap();
+        world = world.restart();
+        assert_eq!(world.node.settings().users(), settings.users(), "round {round}");
+        assert_eq!(world.node.settings().generation(), u32::from(round) + 1);
+    }
+}
+
 #[test]
 fn what_has_no_effect_here_is_stored_and_says_so() {
     let mut world = quiet(Ram::blank(), Limits::default());
@@ -89,6 +110,7 @@ fn what_has_no_effect_here_is_stored_and_says_so() {
     assert_eq!(world.typed("get wifi.ssid"), "ok key=wifi.ssid  value=home  default=no\r\n");
     assert!(world.typed("hello 1").contains("caps=wifi"));
     assert!(world.typed("get panel.port").contains("it lacks a panel"));
+    assert!(world.typed("get wifi.ap").contains("it lacks an access point"));
 }
 
 /// In a frame, whatever is set: the longest names, ranges and values.

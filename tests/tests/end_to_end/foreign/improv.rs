@@ -1,5 +1,7 @@
 //! A browser gives a board its network: the Improv project's own client, in Node.js instead of a browser.
 
+use std::path::Path;
+
 use libtest_mimic::Trial;
 use obkmq_tests::{Program, Tool, image};
 use tempfile::TempDir;
@@ -19,10 +21,21 @@ fn with_a_radio() {
         ["--network", "home:correct horse", "--network", "café", "--network-without-dhcp", "dead:12345678"];
     let (sim, home) = flashed(&networks);
     client(&sim, "radio", "held: joined\n");
-    let list =
-        Program::obkmq(home.path()).args(["config", "list", "--port", &sim.port]).run().expect(0).output;
+    let list = obkmq(&sim, home.path(), &["config", "list"]);
     assert!(list.contains("home") && list.contains("(set)") && list.contains("attic-2"), "{list}");
-    assert!(!list.contains("horse"), "{list}");
+    // In no form does what went in come out.
+    let verbs = [
+        ["config", "list"].as_slice(),
+        &["config", "get", "wifi.password"],
+        &["config", "export"],
+        &["info"],
+    ];
+    for verb in verbs {
+        for form in ["--verbose", "--json"] {
+            let shown = obkmq(&sim, home.path(), &[verb, &[form]].concat());
+            assert!(!shown.contains("horse"), "{verb:?} {form}: {shown}");
+        }
+    }
 }
 
 fn without_a_radio() {
@@ -35,6 +48,12 @@ fn client(sim: &Sim, board: &str, last: &str) {
     let path = format!("{}/clients/improv_client.mjs", env!("CARGO_MANIFEST_DIR"));
     let ended = Program::new(Tool::IMPROV.program).args([path.as_str(), &sim.port, board]).run().expect(0);
     assert!(ended.output.ends_with(last), "{}{}", ended.output, ended.errors);
+}
+
+/// What the program says in all.
+fn obkmq(sim: &Sim, home: &Path, arguments: &[&str]) -> String {
+    let ended = Program::obkmq(home).args(arguments).args(["--port", &sim.port]).run().expect(0);
+    ended.output + &ended.errors
 }
 
 /// A virtual board whose firmware runs.
