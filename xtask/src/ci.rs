@@ -13,7 +13,7 @@ use crate::project::{self, Project};
 use crate::toolchain;
 
 /// Crates that have to compile for a chip without an operating system and without atomics.
-const NO_STD_CRATES: [&str; 4] = ["obkmq-mqtt", "obkmq-config", "obkmq-broker", "obkmq-node"];
+const NO_STD_CRATES: [&str; 5] = ["obkmq-mqtt", "obkmq-config", "obkmq-broker", "obkmq-berry", "obkmq-node"];
 /// The poorest instruction set that they meet: BK7231's.
 const NO_STD_TARGET: &str = "thumbv5te-none-eabi";
 /// What users with Windows run.

@@ -64,6 +64,8 @@ fn run_all(project: &Project, tally: &mut Tally) -> Result<()> {
         "test",
         "--package",
         "obkmq-broker",
+        "--package",
+        "obkmq-berry",
         "--locked",
         "--no-fail-fast",
         "--target",

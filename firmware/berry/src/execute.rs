@@ -1,0 +1,647 @@
+//! The loop over instructions, and where exceptions go.
+//!
+//! Nothing is collected within an instruction, so a native needs no care for what it has just made. One that finds the
+//! heap full ends without having changed anything, the collector runs, and it is done again, once.
+
+use crate::code::{self, CONSTANT, Op};
+use crate::host::Host;
+use crate::names;
+use crate::numbers::{Integer, Numbers, Real as _};
+use crate::objects::{Capture, Cell, Class, Closure, Parent, Small};
+use crate::raised::Raised;
+use crate::slab::{CellId, ClosureId, Key as _, StrId};
+use crate::value::Value;
+use crate::vm::{Handler, Then, Vm};
+
+type Result<T> = core::result::Result<T, Raised>;
+
+impl<N: Numbers> Vm<N> {
+    /// Runs until the frame at `floor` has returned.
+    pub(crate) fn run(&mut self, host: &mut dyn Host<N>, floor: usize) -> Result<Value<N>> {
+        let scratch = self.scratch.take();
+        let outcome = self.run_from(host, floor);
+        self.scratch = scratch;
+        outcome
+    }
+
+    fn run_from(&mut self, host: &mut dyn Host<N>, floor: usize) -> Result<Value<N>> {
+        let mut once = false;
+        loop {
+            let pc = self.pc;
+            let raised = match self.go(host, once) {
+                Ok(Some(value)) => return Ok(value),
+                Ok(None) => {
+                    once = false;
+                    continue;
+                }
+                Err(raised) => raised,
+            };
+            match raised {
+                Raised::Exception => {
+                    once = false;
+                    if !self.unwind(floor)? {
+                        return Err(raised);
+                    }
+                }
+                Raised::Memory if !(once && pc + 1 == self.pc) => {
+                    // Again, now that there may be room.
+                    self.traceback = alloc::vec::Vec::new();
+                    self.collect();
+                    self.pc = self.pc.saturating_sub(1);
+                    once = true;
+                }
+                Raised::Suspended => return Err(raised),
+                Raised::Memory | Raised::Steps | Raised::Internal => {
+                    if self.traceback.is_empty() {
+                        self.trace();
+                    }
+                    self.leave(floor)?;
+                    return Err(raised);
+                }
+            }
+        }
+    }
+
+    /// Goes to the handler of the exception, if there is one above `floor`.
+    fn unwind(&mut self, floor: usize) -> Result<bool> {
+        let (exception, _) = self.exception;
+        let ends_loop =
+            matches!(exception, Value::Str(id) if self.heap.same_text(id, names::STOP_ITERATION)?);
+        let caught = self.handlers.iter().any(|handler| !handler.is_loop || ends_loop);
+        if !caught && self.traceback.is_empty() {
+            self.trace();
+        }
+        while let Some(&handler) = self.handlers.last() {
+            if (handler.frame as usize) < floor {
+                break;
+            }
+            self.handlers.pop();
+            if handler.is_loop && !ends_loop {
+                continue;
+            }
+            self.leave(handler.frame as usize + 1)?;
+            self.restore()?;
+            self.close_cells_from(self.base + handler.first as usize);
+            self.pc = handler.target as usize;
+            return Ok(true);
+        }
+        self.leave(floor)?;
+        Ok(false)
+    }
+
+    /// Drops the frames above a number of them, with what they hold.
+    fn leave(&mut self, frames: usize) -> Result<()> {
+        while self.frames.len() > frames {
+            let Some(frame) = self.frames.pop() else { break };
+            self.close_cells_from(frame.base as usize);
+            if matches!(frame.then, Then::Import | Then::ImportInit) {
+                self.imports.pop();
+            }
+        }
+        while self.handlers.last().is_some_and(|handler| handler.frame as usize >= frames) {
+            self.handlers.pop();
+        }
+        Ok(())
+    }
+
+    /// Makes the topmost frame the running one.
+    pub(crate) fn restore(&mut self) -> Result<()> {
+        if let Some(frame) = self.frames.last() {
+            self.pc = frame.pc as usize;
+            self.base = frame.base as usize;
+            self.proto = Some(frame.proto);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn register(&self, place: usize) -> Result<Value<N>> {
+        self.slot(self.base + place)
+    }
+
+    #[inline]
+    fn set_register(&mut self, place: usize, value: Value<N>) -> Result<()> {
+        self.set_slot(self.base + place, value)
+    }
+
+    fn constant(&self, place: u32) -> Result<Value<N>> {
+        let proto = self.heap.protos.get(self.proto.ok_or(Raised::Internal)?)?;
+        proto.constants.get(place as usize).copied().ok_or(Raised::Internal)
+    }
+
+    /// A register or a constant.
+    #[inline]
+    fn operand(&self, operand: u32) -> Result<Value<N>> {
+        if operand < u32::from(CONSTANT) {
+            self.register(operand as usize)
+        } else {
+            self.constant(operand - u32::from(CONSTANT))
+        }
+    }
+
+    fn name_operand(&mut self, operand: u32) -> Result<StrId> {
+        match self.operand(operand)? {
+            // A constant is interned by the compiler.
+            Value::Str(id) if operand >= u32::from(CONSTANT) => Ok(id),
+            Value::Str(id) => self.heap.intern_string(id),
+            other => {
+                self.type_error(&["the name of a member must be a string, not '", other.type_name(), "'"])
+            }
+        }
+    }
+
+    #[inline]
+    fn branch(&mut self, instruction: u32) -> Result<()> {
+        let target = self.pc.checked_add_signed(code::distance(instruction) as isize);
+        self.pc = target.ok_or(Raised::Internal)?;
+        Ok(())
+    }
+
+    fn collect_if_due(&mut self) {
+        #[cfg(test)]
+        if self.collects_always {
+            self.heap.budget.collect_always();
+        }
+        if self.heap.budget.collection_is_due() {
+            self.collect();
+        }
+    }
+
+    /// Executes instructions until the entry frame returns, or a single one.
+    #[expect(clippy::too_many_lines, reason = "one arm per instruction")]
+    fn go(&mut self, host: &mut dyn Host<N>, once: bool) -> Result<Option<Value<N>>> {
+        loop {
+            let proto = self.heap.protos.get(self.proto.ok_or(Raised::Internal)?)?;
+            let instruction = *proto.code.get(self.pc).ok_or(Raised::Internal)?;
+            self.pc += 1;
+            self.steps = self.steps.checked_sub(1).ok_or(Raised::Steps)?;
+            let a = code::a(instruction);
+            let b = code::b(instruction);
+            let c = code::c(instruction);
+            match Op::of(instruction).ok_or(Raised::Internal)? {
+                Op::Move => {
+                    let value = self.register(b as usize)?;
+                    self.set_register(a, value)?;
+                }
+                Op::Constant => {
+                    let value = self.constant(code::index(instruction))?;
+                    self.set_register(a, value)?;
+                }
+                Op::Integer => {
+                    let int = N::Int::wrap(i64::from(code::distance(instruction)));
+                    self.set_register(a, Value::Int(int))?;
+                }
+                Op::Nil => self.set_register(a, Value::Nil)?,
+                Op::Bool => self.set_register(a, Value::Bool(b != 0))?,
+                Op::Truth => {
+                    let value = self.register(a)?;
+                    let truth = self.truth(host, value)?;
+                    self.set_register(a, Value::Bool(truth))?;
+                }
+                Op::GetCell => {
+                    let cell = self.cell(code::index(instruction))?;
+                    let value = match *self.heap.cells.get(cell)? {
+                        Cell::Open(place) => self.slot(place as usize)?,
+                        Cell::Closed(value) => value,
+                    };
+                    self.set_register(a, value)?;
+                }
+                Op::SetCell => {
+                    let value = self.register(a)?;
+                    let cell = self.cell(code::index(instruction))?;
+                    match self.heap.cells.get_mut(cell)? {
+                        Cell::Closed(closed) => *closed = value,
+                        Cell::Open(place) => {
+                            let place = *place as usize;
+                            self.set_slot(place, value)?;
+                        }
+                    }
+                }
+                Op::GetGlobal => {
+                    let value = self.globals.get(code::index(instruction))?;
+                    self.set_register(a, value)?;
+                }
+                Op::SetGlobal => {
+                    let value = self.register(a)?;
+                    self.globals.set(code::index(instruction), value)?;
+                }
+                Op::Add => {
+                    let (left, right) = (self.operand(b)?, self.operand(c)?);
+                    match (left, right) {
+                        (Value::Int(x), Value::Int(y)) => self.set_register(a, Value::Int(x.add(y)))?,
+                        _ => self.arithmetic(host, Op::Add, left, right, self.base + a)?,
+                    }
+                }
+                Op::Sub => {
+                    let (left, right) = (self.operand(b)?, self.operand(c)?);
+                    match (left, right) {
+                        (Value::Int(x), Value::Int(y)) => self.set_register(a, Value::Int(x.sub(y)))?,
+                        _ => self.arithmetic(host, Op::Sub, left, right, self.base + a)?,
+                    }
+                }
+                op @ (Op::Mul
+                | Op::Div
+                | Op::Rem
+                | Op::And
+                | Op::Or
+                | Op::Xor
+                | Op::Shl
+                | Op::Shr
+                | Op::Connect) => {
+                    let (left, right) = (self.operand(b)?, self.operand(c)?);
+                    self.arithmetic(host, op, left, right, self.base + a)?;
+                }
+                op @ (Op::Less | Op::LessEqual | Op::Greater | Op::GreaterEqual) => {
+                    let (left, right) = (self.operand(b)?, self.operand(c)?);
+                    match (left, right) {
+                        (Value::Int(x), Value::Int(y)) => {
+                            let truth = match op {
+                                Op::Less => x < y,
+                                Op::LessEqual => x <= y,
+                                Op::Greater => x > y,
+                                _ => x >= y,
+                            };
+                            self.set_register(a, Value::Bool(truth))?;
+                        }
+                        _ => self.compare(host, op, left, right, self.base + a)?,
+                    }
+                }
+                op @ (Op::Equal | Op::NotEqual) => {
+                    let (left, right) = (self.operand(b)?, self.operand(c)?);
+                    self.equality(host, op, left, right, self.base + a)?;
+                }
+                Op::Negate => match self.register(b as usize)? {
+                    Value::Int(int) => {
+                        self.set_register(a, Value::Int(<N::Int as Integer>::wrap(0).sub(int)))?;
+                    }
+                    Value::Real(real) => self.set_register(a, Value::Real(real.neg()))?,
+                    other => self.unary(host, names::NEGATE, "-", other, self.base + a)?,
+                },
+                Op::Flip => match self.register(b as usize)? {
+                    Value::Int(int) => {
+                        self.set_register(a, Value::Int(N::Int::wrap(!int.wide())))?;
+                    }
+                    other => self.unary(host, names::TILDE, "~", other, self.base + a)?,
+                },
+                Op::Not => {
+                    let value = self.register(b as usize)?;
+                    let truth = self.truth(host, value)?;
+                    self.set_register(a, Value::Bool(!truth))?;
+                }
+                Op::Jump => {
+                    self.branch(instruction)?;
+                    self.collect_if_due();
+                }
+                Op::JumpTrue => {
+                    let value = self.register(a)?;
+                    if self.truth(host, value)? {
+                        self.branch(instruction)?;
+                    }
+                }
+                Op::JumpFalse => {
+                    let value = self.register(a)?;
+                    if !self.truth(host, value)? {
+                        self.branch(instruction)?;
+                    }
+                }
+                Op::GetMember => {
+                    let name = self.name_operand(c)?;
+                    let object = self.register(b as usize)?;
+                    self.get_member(host, object, name, self.base + a)?;
+                }
+                Op::SetMember => {
+                    let name = self.name_operand(b)?;
+                    let object = self.register(a)?;
+                    let value = self.operand(c)?;
+                    self.set_member(host, object, name, value)?;
+                }
+                Op::GetMethod => {
+                    let name = self.name_operand(c)?;
+                    let object = self.register(b as usize)?;
+                    self.get_method(host, object, name, self.base + a)?;
+                }
+                Op::GetIndex => {
+                    let object = self.register(b as usize)?;
+                    let key = self.operand(c)?;
+                    self.get_index(host, object, key, self.base + a)?;
+                }
+                Op::SetIndex => {
+                    let object = self.register(a)?;
+                    let key = self.operand(b)?;
+                    let value = self.operand(c)?;
+                    self.set_index(host, object, key, value)?;
+                }
+                Op::Call => {
+                    let callee = self.register(a)?;
+                    let place = self.base + a;
+                    self.call_value(host, callee, place + 1, b as usize, place, Then::Store, false)?;
+                    self.collect_if_due();
+                }
+                Op::Invoke => {
+                    let callee = self.register(a)?;
+                    let place = self.base + a;
+                    let (first, count) = match self.slot(place + 1)? {
+                        Value::Undefined => (place + 2, b as usize),
+                        _ => (place + 1, b as usize + 1),
+                    };
+                    self.call_value(host, callee, first, count, place, Then::Store, false)?;
+                    self.collect_if_due();
+                }
+                op @ (Op::Return | Op::ReturnNil) => {
+                    let value = if op == Op::Return { self.register(a)? } else { Value::Nil };
+                    if let Some(result) = self.return_value(host, value)? {
+                        return Ok(Some(result));
+                    }
+                }
+                Op::Closure => self.make_closure(a, code::index(instruction))?,
+                Op::Close => self.close_cells_from(self.base + a),
+                Op::List => {
+                    let list = self.heap.list(code::index(instruction) as usize)?;
+                    self.set_register(a, Value::List(list))?;
+                }
+                Op::ListPush => {
+                    let (list, value) = (self.register(a)?, self.operand(b)?);
+                    let Value::List(list) = list else { return Err(Raised::Internal) };
+                    self.heap.list_push(list, value)?;
+                }
+                Op::Map => {
+                    let map = self.heap.map()?;
+                    self.set_register(a, Value::Map(map))?;
+                }
+                Op::Class => {
+                    let Value::Str(name) = self.constant(code::index(instruction))? else {
+                        return Err(Raised::Internal);
+                    };
+                    let class = Class {
+                        name,
+                        parent: Parent::None,
+                        members: alloc::vec::Vec::new(),
+                        inherited_fields: 0,
+                        own_fields: 0,
+                        root: None,
+                    };
+                    let class = self.heap.classes.insert(&mut self.heap.budget, class)?;
+                    self.set_register(a, Value::Class(class))?;
+                }
+                Op::Inherit => {
+                    let (class, parent) = (self.register(a)?, self.register(b as usize)?);
+                    self.inherit(class, parent)?;
+                }
+                op @ (Op::ClassField | Op::ClassMethod | Op::ClassStatic) => {
+                    let name = self.name_operand(b)?;
+                    let value = if op == Op::ClassField { Value::Nil } else { self.operand(c)? };
+                    let class = self.register(a)?;
+                    self.add_member(class, op, name, value)?;
+                }
+                Op::ForPrepare => {
+                    self.heap.budget.reserve(&mut self.handlers, 1)?;
+                    self.prepare_loop(host, a, instruction)?;
+                }
+                Op::ForNext => self.next_element(host, a, instruction)?,
+                Op::Try => self.open_handler(a, instruction, false)?,
+                Op::EndTry => {
+                    for _ in 0..a {
+                        self.handlers.pop();
+                    }
+                }
+                Op::Catch => {
+                    let (exception, message) = self.exception;
+                    self.set_register(a, exception)?;
+                    self.set_register(a + 1, message)?;
+                    self.exception = (Value::Nil, Value::Nil);
+                }
+                Op::Matches => {
+                    let (exception, wanted) = (self.register(b as usize)?, self.operand(c)?);
+                    let matches = self.exception_matches(exception, wanted)?;
+                    self.set_register(a, Value::Bool(matches))?;
+                }
+                Op::Raise => {
+                    self.exception = (self.register(a)?, self.register(a + 1)?);
+                    return Err(Raised::Exception);
+                }
+                Op::Import => {
+                    let Value::Str(name) = self.constant(code::index(instruction))? else {
+                        return Err(Raised::Internal);
+                    };
+                    self.import_module(host, name, self.base + a)?;
+                }
+            }
+            if once {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn open_handler(&mut self, first: usize, instruction: u32, is_loop: bool) -> Result<()> {
+        let target = self.pc.checked_add_signed(code::distance(instruction) as isize);
+        let place = |value: usize| u32::try_from(value).map_err(|_| Raised::Internal);
+        let handler = Handler {
+            frame: place(self.frames.len().checked_sub(1).ok_or(Raised::Internal)?)?,
+            target: place(target.ok_or(Raised::Internal)?)?,
+            first: place(first)?,
+            is_loop,
+        };
+        self.heap.budget.push(&mut self.handlers, handler)
+    }
+
+    fn exception_matches(&mut self, exception: Value<N>, wanted: Value<N>) -> Result<bool> {
+        match (exception, wanted) {
+            (Value::Instance(_) | Value::Class(_), Value::Class(_) | Value::Type(_)) => {
+                Ok(self.is_derived(exception, wanted)?)
+            }
+            (Value::Instance(_), _) => Ok(exception.same(wanted)),
+            _ => self.equal_plain(exception, wanted, 0),
+        }
+    }
+
+    // Loops.
+
+    /// Puts an iterator where what it walks over stood. The room for the handler is there.
+    fn prepare_loop(&mut self, host: &mut dyn Host<N>, a: usize, instruction: u32) -> Result<()> {
+        let over = self.register(a)?;
+        let next = match over {
+            Value::Range(range) => match self.heap.smalls.get(range)? {
+                Small::Range(range) => Some(range.lower.wide()),
+                _ => return Err(Raised::Internal),
+            },
+            Value::List(_) | Value::Map(_) | Value::Bytes(_) => Some(0),
+            _ => None,
+        };
+        if let Some(next) = next {
+            let iterator = self.heap.small(Small::Iterator { over, next, keys: false })?;
+            self.open_handler(a + 1, instruction, true)?;
+            return self.set_register(a, Value::Iterator(iterator));
+        }
+        if over.is_function() {
+            return self.open_handler(a + 1, instruction, true);
+        }
+        if matches!(over, Value::Instance(_) | Value::Super(_)) {
+            let handlers = self.handlers.len();
+            self.open_handler(a + 1, instruction, true)?;
+            let called = self.call_method(host, over, names::ITER, &[], self.base + a);
+            if !matches!(called, Ok(true)) {
+                self.handlers.truncate(handlers);
+            }
+            if called? {
+                return Ok(());
+            }
+        }
+        self.type_error(&["'", over.type_name(), "' value is not callable"])
+    }
+
+    fn next_element(&mut self, host: &mut dyn Host<N>, a: usize, instruction: u32) -> Result<()> {
+        let iterator = self.register(a)?;
+        let Value::Iterator(id) = iterator else {
+            let place = self.base + self.registers()?;
+            self.set_slot(place, iterator)?;
+            return self.call_value(host, iterator, place + 1, 0, self.base + a + 1, Then::Store, false);
+        };
+        match self.iterate(id)? {
+            Some(value) => self.set_register(a + 1, value),
+            None => {
+                self.handlers.pop();
+                self.branch(instruction)
+            }
+        }
+    }
+
+    /// The next element of what the machine itself can walk over.
+    pub(crate) fn iterate(&mut self, id: crate::slab::SmallId) -> Result<Option<Value<N>>> {
+        let &Small::Iterator { over, next, keys } = self.heap.smalls.get(id)? else {
+            return Err(Raised::Internal);
+        };
+        let place = usize::try_from(next).unwrap_or(usize::MAX);
+        let (value, after) = match over {
+            Value::List(list) => (self.heap.lists.get(list)?.get(place).copied(), next + 1),
+            Value::Map(map) => match self.heap.maps.get(map)?.entry_from(place) {
+                Some((place, key, value)) => {
+                    (Some(if keys { key } else { value }), i64::try_from(place).unwrap_or(i64::MAX - 1) + 1)
+                }
+                None => (None, next),
+            },
+            Value::Bytes(bytes) => (
+                self.heap.bytes.get(bytes)?.data.get(place).map(|&byte| Value::int(i64::from(byte))),
+                next + 1,
+            ),
+            Value::Range(range) => {
+                let Small::Range(range) = self.heap.smalls.get(range)? else { return Err(Raised::Internal) };
+                let (upper, step) = (range.upper.wide(), range.step.wide());
+                let inside = if step > 0 { next <= upper } else { next >= upper };
+                // A range that ends at the last integer would begin anew.
+                let after = next
+                    .checked_add(step)
+                    .filter(|&after| after >= N::Int::MIN.wide() && after <= N::Int::MAX.wide());
+                match after {
+                    Some(after) => (inside.then(|| Value::int(next)), after),
+                    None => {
+                        let end = Small::Iterator { over: Value::Nil, next: 0, keys };
+                        *self.heap.smalls.get_mut(id)? = end;
+                        return Ok(inside.then(|| Value::int(next)));
+                    }
+                }
+            }
+            _ => (None, next),
+        };
+        if let Small::Iterator { next, .. } = self.heap.smalls.get_mut(id)? {
+            *next = after;
+        }
+        Ok(value)
+    }
+
+    // Closures.
+
+    pub(crate) fn registers(&self) -> Result<usize> {
+        let proto = self.heap.protos.get(self.proto.ok_or(Raised::Internal)?)?;
+        Ok(usize::from(proto.registers))
+    }
+
+    fn running_closure(&self) -> Result<ClosureId> {
+        self.frames.last().map(|frame| frame.closure).ok_or(Raised::Internal)
+    }
+
+    fn cell(&self, place: u32) -> Result<CellId> {
+        let closure = self.heap.closures.get(self.running_closure()?)?;
+        closure.cells.get(place as usize).copied().ok_or(Raised::Internal)
+    }
+
+    fn make_closure(&mut self, a: usize, place: u32) -> Result<()> {
+        let outer = self.heap.protos.get(self.proto.ok_or(Raised::Internal)?)?;
+        let proto = *outer.protos.get(place as usize).ok_or(Raised::Internal)?;
+        let count = self.heap.protos.get(proto)?.captures.len();
+        self.heap.closures.reserve(&mut self.heap.budget)?;
+        let mut cells = self.heap.budget.fill(count, CellId::new(0))?;
+        for (at, slot) in cells.iter_mut().enumerate() {
+            match self.capture(proto, at) {
+                Ok(cell) => *slot = cell,
+                Err(raised) => {
+                    self.heap.budget.release_block(cells);
+                    return Err(raised);
+                }
+            }
+        }
+        let closure = self.heap.closures.insert(&mut self.heap.budget, Closure { proto, cells })?;
+        self.set_register(a, Value::Closure(closure))
+    }
+
+    fn capture(&mut self, proto: crate::slab::ProtoId, at: usize) -> Result<CellId> {
+        let capture = self.heap.protos.get(proto)?.captures.get(at).copied();
+        match capture.ok_or(Raised::Internal)? {
+            Capture { local: false, place } => self.cell(u32::from(place)),
+            Capture { local: true, place } => {
+                let place = u32::try_from(self.base + usize::from(place)).map_err(|_| Raised::Internal)?;
+                self.open_cell(place)
+            }
+        }
+    }
+
+    /// The cell of a slot of the stack; there is one for each at most.
+    fn open_cell(&mut self, place: u32) -> Result<CellId> {
+        let mut at = self.open_cells.len();
+        while let Some(&cell) = at.checked_sub(1).and_then(|before| self.open_cells.get(before)) {
+            match *self.heap.cells.get(cell)? {
+                Cell::Open(other) if other == place => return Ok(cell),
+                Cell::Open(other) if other < place => break,
+                _ => at -= 1,
+            }
+        }
+        self.heap.budget.reserve(&mut self.open_cells, 1)?;
+        let cell = self.heap.cells.insert(&mut self.heap.budget, Cell::Open(place))?;
+        self.heap.budget.insert(&mut self.open_cells, at, cell)?;
+        Ok(cell)
+    }
+
+    /// The variables from a slot on leave the stack.
+    pub(crate) fn close_cells_from(&mut self, first: usize) {
+        while let Some(&id) = self.open_cells.last() {
+            let Ok(cell) = self.heap.cells.get_mut(id) else { break };
+            if let Cell::Open(place) = *cell {
+                if (place as usize) < first {
+                    break;
+                }
+                *cell = Cell::Closed(self.stack.get(place as usize).copied().unwrap_or_default());
+            }
+            self.open_cells.pop();
+        }
+    }
+
+    // Classes.
+
+    fn inherit(&mut self, class: Value<N>, parent: Value<N>) -> Result<()> {
+        let Value::Class(class) = class else { return Err(Raised::Internal) };
+        let (parent, fields, root) = match parent {
+            Value::Class(id) => {
+                let above = self.heap.classes.get(id)?;
+                (Parent::Class(id), above.inherited_fields.saturating_add(above.own_fields), above.root)
+            }
+            Value::Type(kind) => (Parent::Type(kind), 0, Some(kind)),
+            other => {
+                return self.type_error(&["value '", other.type_name(), "' does not support inheritance"]);
+            }
+        };
+        let class = self.heap.classes.get_mut(class)?;
+        class.parent = parent;
+        class.inherited_fields = fields;
+        class.root = root;
+        Ok(())
+    }
+}

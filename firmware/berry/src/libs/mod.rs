@@ -1,0 +1,152 @@
+//! What the machine brings along: natives in tables, found by the places of their names.
+
+mod base;
+mod bits;
+mod bytes;
+mod json;
+mod list;
+mod map;
+mod math;
+mod range;
+mod rest;
+mod string;
+
+use core::marker::PhantomData;
+
+use crate::call::Args;
+use crate::host::Host;
+use crate::names;
+use crate::numbers::Numbers;
+use crate::raised::Raised;
+use crate::slab::StrId;
+use crate::value::{Library, NativeId, Table, Type, Value};
+use crate::vm::Vm;
+
+pub(crate) type Result<T> = core::result::Result<T, Raised>;
+
+/// A function of the machine. It changes nothing before it has all the memory that it needs: it may be called again.
+pub(crate) type Native<N> = fn(&mut Vm<N>, &mut dyn Host<N>, Args) -> Result<Value<N>>;
+
+type Entries<N> = &'static [(StrId, Native<N>)];
+
+/// The tables of one machine.
+struct Tables<N>(PhantomData<N>);
+
+impl<N: Numbers> Tables<N> {
+    const fn of(table: Table) -> Entries<N> {
+        match table {
+            Table::Base => Self::BASE,
+            Table::Type(Type::List) => Self::LIST,
+            Table::Type(Type::Map) => Self::MAP,
+            Table::Type(Type::Range) => Self::RANGE,
+            Table::Type(Type::Bytes) => Self::BYTES,
+            Table::Library(Library::String) => Self::STRING,
+            Table::Library(Library::Json) => Self::JSON,
+            Table::Library(Library::Math) => Self::MATH,
+            Table::Library(Library::Global) => Self::GLOBAL,
+            Table::Library(Library::Introspect) => Self::INTROSPECT,
+            Table::Library(Library::Gc) => Self::GC,
+            Table::Library(Library::Sys) => Self::SYS,
+            Table::Library(Library::Debug) => Self::DEBUG,
+            Table::Library(Library::Strict | Library::Undefined) => &[],
+        }
+    }
+}
+
+/// `call`, which the machine does itself: its callee has to have a frame.
+pub(crate) const CALL: NativeId = NativeId { table: Table::Base, place: 0 };
+
+fn find<N: Numbers>(table: Table, name: StrId) -> Option<Value<N>> {
+    let place = Tables::<N>::of(table).iter().position(|&(known, _)| known == name)?;
+    Some(Value::Native(NativeId { table, place: u8::try_from(place).ok()? }))
+}
+
+pub(crate) fn native<N: Numbers>(id: NativeId) -> Option<Native<N>> {
+    Tables::<N>::of(id.table).get(usize::from(id.place)).map(|&(_, native)| native)
+}
+
+/// A name that every script knows.
+pub(crate) fn global<N: Numbers>(name: StrId) -> Option<Value<N>> {
+    let kind = [Type::List, Type::Map, Type::Range, Type::Bytes].into_iter().find(|kind| kind.name() == name);
+    kind.map(Value::Type).or_else(|| find(Table::Base, name))
+}
+
+/// A method of a class of the machine.
+pub(crate) fn method<N: Numbers>(kind: Type, name: StrId) -> Option<Value<N>> {
+    find(Table::Type(kind), name)
+}
+
+/// A member of a module of the machine.
+pub(crate) fn member<N: Numbers>(library: Library, name: StrId) -> Option<Value<N>> {
+    if library == Library::Math
+        && let Some(constant) = math::constant(name)
+    {
+        return Some(constant);
+    }
+    find(Table::Library(library), name)
+}
+
+/// The names in a table.
+pub(crate) fn member_names<N: Numbers>(table: Table) -> impl Iterator<Item = StrId> {
+    Tables::<N>::of(table).iter().map(|&(name, _)| name)
+}
+
+/// `list(…)` and its kind.
+pub(crate) fn construct<N: Numbers>(
+    vm: &mut Vm<N>,
+    host: &mut dyn Host<N>,
+    kind: Type,
+    args: Args,
+) -> Result<Value<N>> {
+    let object = vm.empty_object(kind)?;
+    match kind {
+        Type::List => list::fill(vm, object, args)?,
+        Type::Map => {}
+        Type::Range => range::fill(vm, object, args)?,
+        Type::Bytes => bytes::fill(vm, object, args)?,
+    }
+    let _ = host;
+    Ok(object)
+}
+
+impl<N: Numbers> Vm<N> {
+    /// The object that a method of the machine was called on.
+    fn own(&self, args: Args) -> Value<N> {
+        match self.arg(args, 0) {
+            Value::Instance(id) => self.heap.instances.get(id).map_or(Value::Nil, |instance| instance.base),
+            other => other,
+        }
+    }
+
+    fn int_arg(&mut self, args: Args, place: usize) -> Result<i64> {
+        let value = self.arg(args, place);
+        match value.as_int() {
+            Some(int) => Ok(int),
+            None => self.wrong_argument("int", value),
+        }
+    }
+
+    /// An integer, or what is taken where there is no argument.
+    fn int_arg_or(&mut self, args: Args, place: usize, otherwise: i64) -> Result<i64> {
+        if self.arg(args, place).is_nil() { Ok(otherwise) } else { self.int_arg(args, place) }
+    }
+
+    fn str_arg(&mut self, args: Args, place: usize) -> Result<StrId> {
+        match self.arg(args, place) {
+            Value::Str(id) => Ok(id),
+            other => self.wrong_argument("string", other),
+        }
+    }
+
+    fn wrong_argument<T>(&mut self, wanted: &str, found: Value<N>) -> Result<T> {
+        self.type_error(&["argument must be '", wanted, "', not '", found.type_name(), "'"])
+    }
+
+    /// A method of the machine was called on something else.
+    fn wrong_self<T>(&mut self, wanted: StrId) -> Result<T> {
+        self.type_error(&["the method needs an object of class '", wanted.text().unwrap_or_default(), "'"])
+    }
+}
+
+/// The names of exceptions that natives raise most.
+pub(crate) const OUT_OF_RANGE: (StrId, &str) = (names::INDEX_ERROR, "list index out of range");

@@ -1,0 +1,236 @@
+//! The heap budget, and the only place that allocates.
+//!
+//! Every growth is charged before it happens and may be refused, by the budget or by the allocator.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the one place where the infallible forms stand, behind a reservation"
+)]
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use hashbrown::HashTable;
+
+use crate::limits::{BLOCK_OVERHEAD_BYTES, FIRST_COLLECTION_BYTES, MIN_ELEMENTS};
+use crate::raised::Raised;
+
+/// Bytes held and the most that may be.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    limit: usize,
+    used: usize,
+    peak: usize,
+    /// Where the next collection is due.
+    threshold: usize,
+}
+
+impl Budget {
+    pub(crate) const fn new(limit: usize) -> Self {
+        Budget { limit, used: 0, peak: 0, threshold: FIRST_COLLECTION_BYTES }
+    }
+
+    pub(crate) const fn used(&self) -> usize {
+        self.used
+    }
+
+    pub(crate) const fn peak(&self) -> usize {
+        self.peak
+    }
+
+    pub(crate) const fn collection_is_due(&self) -> bool {
+        self.used > self.threshold
+    }
+
+    /// After a collection: the next one when half as much again has been taken.
+    pub(crate) fn plan_collection(&mut self) {
+        self.threshold = self.used.saturating_add((self.used / 2).max(FIRST_COLLECTION_BYTES));
+    }
+
+    #[cfg(test)]
+    pub(crate) fn collect_always(&mut self) {
+        self.threshold = 0;
+    }
+
+    fn permits(&self, bytes: usize) -> bool {
+        self.used.checked_add(bytes).is_some_and(|used| used <= self.limit)
+    }
+
+    pub(crate) fn discharge(&mut self, bytes: usize) {
+        debug_assert!(bytes <= self.used, "more memory given back than was taken");
+        self.used = self.used.saturating_sub(bytes);
+    }
+
+    fn recharge(&mut self, before: usize, after: usize) {
+        self.used = self.used.saturating_sub(before).saturating_add(after);
+        self.peak = self.peak.max(self.used);
+    }
+
+    /// Makes the capacity at least `capacity`.
+    pub(crate) fn reserve_exact<T>(&mut self, list: &mut Vec<T>, capacity: usize) -> Result<(), Raised> {
+        if capacity <= list.capacity() {
+            return Ok(());
+        }
+        let before = block_bytes::<T>(list.capacity());
+        if !self.permits(block_bytes::<T>(capacity).saturating_sub(before)) {
+            return Err(Raised::Memory);
+        }
+        list.try_reserve_exact(capacity.saturating_sub(list.len())).map_err(|_| Raised::Memory)?;
+        self.recharge(before, block_bytes::<T>(list.capacity()));
+        Ok(())
+    }
+
+    /// Makes room for `additional` elements, and some more where the budget allows it.
+    pub(crate) fn reserve<T>(&mut self, list: &mut Vec<T>, additional: usize) -> Result<(), Raised> {
+        let needed = list.len().checked_add(additional).ok_or(Raised::Memory)?;
+        if needed <= list.capacity() {
+            return Ok(());
+        }
+        let generous = needed.max(list.capacity() + list.capacity() / 2).max(MIN_ELEMENTS);
+        self.reserve_exact(list, generous).or_else(|_| self.reserve_exact(list, needed))
+    }
+
+    pub(crate) fn push<T>(&mut self, list: &mut Vec<T>, value: T) -> Result<(), Raised> {
+        self.reserve(list, 1)?;
+        list.push(value);
+        Ok(())
+    }
+
+    pub(crate) fn insert<T>(&mut self, list: &mut Vec<T>, at: usize, value: T) -> Result<(), Raised> {
+        self.reserve(list, 1)?;
+        list.insert(at.min(list.len()), value);
+        Ok(())
+    }
+
+    pub(crate) fn extend<T: Copy>(&mut self, list: &mut Vec<T>, values: &[T]) -> Result<(), Raised> {
+        self.reserve(list, values.len())?;
+        list.extend_from_slice(values);
+        Ok(())
+    }
+
+    /// A longer list is cut, a shorter one filled up.
+    pub(crate) fn resize<T: Copy>(
+        &mut self,
+        list: &mut Vec<T>,
+        length: usize,
+        filler: T,
+    ) -> Result<(), Raised> {
+        self.reserve(list, length.saturating_sub(list.len()))?;
+        list.resize(length, filler);
+        Ok(())
+    }
+
+    /// A copy without slack.
+    pub(crate) fn copy<T: Copy>(&mut self, values: &[T]) -> Result<Box<[T]>, Raised> {
+        let mut list = Vec::new();
+        self.reserve_exact(&mut list, values.len())?;
+        list.extend_from_slice(values);
+        let before = block_bytes::<T>(list.capacity());
+        let block = list.into_boxed_slice();
+        self.recharge(before, block_bytes::<T>(block.len()));
+        Ok(block)
+    }
+
+    /// A block of equal values.
+    pub(crate) fn fill<T: Copy>(&mut self, length: usize, value: T) -> Result<Box<[T]>, Raised> {
+        let mut list = Vec::new();
+        self.reserve_exact(&mut list, length)?;
+        list.resize(length, value);
+        let before = block_bytes::<T>(list.capacity());
+        let block = list.into_boxed_slice();
+        self.recharge(before, block_bytes::<T>(block.len()));
+        Ok(block)
+    }
+
+    /// Gives a list back.
+    pub(crate) fn release<T>(&mut self, list: Vec<T>) {
+        self.discharge(block_bytes::<T>(list.capacity()));
+    }
+
+    /// Gives a block back.
+    #[expect(clippy::boxed_local, reason = "the block ends here")]
+    pub(crate) fn release_block<T>(&mut self, block: Box<[T]>) {
+        self.discharge(block_bytes::<T>(block.len()));
+    }
+
+    /// Makes the capacity of a list no more than `capacity`, if a smaller one can be had meanwhile.
+    pub(crate) fn shrink<T>(&mut self, list: &mut Vec<T>, capacity: usize) {
+        let capacity = capacity.max(list.len());
+        if capacity >= list.capacity() {
+            return;
+        }
+        let mut smaller = Vec::new();
+        // Not charged before the old one is given back: this must work in a heap that is full.
+        if smaller.try_reserve_exact(capacity).is_ok() {
+            smaller.append(list);
+            let before = block_bytes::<T>(list.capacity());
+            *list = smaller;
+            self.recharge(before, block_bytes::<T>(list.capacity()));
+        }
+    }
+
+    /// Makes room for one more entry of a table.
+    pub(crate) fn reserve_entry<T>(
+        &mut self,
+        table: &mut HashTable<T>,
+        hash: impl Fn(&T) -> u64,
+    ) -> Result<(), Raised> {
+        if table.len() < table.capacity() {
+            return Ok(());
+        }
+        let before = table_bytes(table);
+        // The table doubles; an entry takes its size and a control byte.
+        let after = (table.num_buckets().max(2) * 2).saturating_mul(size_of::<T>() + 1)
+            + GROUP_BYTES
+            + BLOCK_OVERHEAD_BYTES;
+        if !self.permits(after.saturating_sub(before)) {
+            return Err(Raised::Memory);
+        }
+        table.try_reserve(1, hash).map_err(|_| Raised::Memory)?;
+        self.recharge(before, table_bytes(table));
+        Ok(())
+    }
+
+    /// Adds an entry.
+    pub(crate) fn insert_entry<T>(
+        &mut self,
+        table: &mut HashTable<T>,
+        value: T,
+        hash: impl Fn(&T) -> u64,
+    ) -> Result<(), Raised> {
+        self.reserve_entry(table, &hash)?;
+        table.insert_unique(hash(&value), value, hash);
+        Ok(())
+    }
+
+    /// Gives a table back.
+    pub(crate) fn release_table<T>(&mut self, table: HashTable<T>) {
+        self.discharge(table_bytes(&table));
+    }
+}
+
+/// Text outside of the budget, for what is told when there is no memory left: cut where it does not fit.
+pub(crate) fn append_bounded(text: &mut Vec<u8>, bytes: &[u8], limit: usize) {
+    let room = limit.saturating_sub(text.len());
+    let part = bytes.get(..room.min(bytes.len())).unwrap_or(bytes);
+    if text.try_reserve(part.len()).is_ok() {
+        text.extend_from_slice(part);
+    }
+}
+
+/// Control bytes that a table has behind those of its entries, at most.
+const GROUP_BYTES: usize = 16;
+
+const fn block_bytes<T>(elements: usize) -> usize {
+    if elements == 0 || size_of::<T>() == 0 {
+        0
+    } else {
+        elements.saturating_mul(size_of::<T>()).saturating_add(BLOCK_OVERHEAD_BYTES)
+    }
+}
+
+fn table_bytes<T>(table: &HashTable<T>) -> usize {
+    match table.allocation_size() {
+        0 => 0,
+        bytes => bytes + BLOCK_OVERHEAD_BYTES,
+    }
+}
