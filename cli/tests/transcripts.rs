@@ -211,6 +211,19 @@ fn errors_of_usage() {
     );
 }
 
+/// What Debian installs, with the two lines that most people add.
+#[test]
+fn moving_in_from_mosquitto_as_debian_installs_it() {
+    let scene = Scene::new()
+        .file("mosquitto.conf", include_bytes!("mosquitto/debian.conf"))
+        .file("passwd", include_bytes!("mosquitto/passwd"));
+    std::fs::create_dir(scene.folder.path().join("conf.d")).unwrap();
+    let scene = scene
+        .file("conf.d/README", b"not a configuration")
+        .file("conf.d/local.conf", b"listener 1883\npassword_file /etc/mosquitto/passwd\n");
+    commands("import-debian.txt", &scene, &[("import mosquitto mosquitto.conf -o house.toml", "")]);
+}
+
 /// The files of a house, and of one with everything that this broker has not.
 #[test]
 fn moving_in_from_mosquitto() {

@@ -21,7 +21,7 @@ use espflash::target::ProgressCallbacks;
 use obkmq_image::ChipId;
 use serialport::UsbPortInfo;
 
-use super::explain::{Phase, chain, explain};
+use super::explain::{Phase, cause, chain, explain};
 use super::limits::{LINE_TRIES, READ_BLOCK_BYTES, READ_BLOCKS_IN_FLIGHT, SEGMENT_BYTES};
 use super::{Loader, Part, Written};
 use crate::context::Context;
@@ -217,7 +217,7 @@ impl Loader for EspLoader {
                 return Err(failure);
             }
             tries += 1;
-            context.detail(format_args!("{}; trying again", chain(&error)));
+            context.detail(format_args!("{}; trying again", cause(&error)));
             if self.may_reset {
                 let flasher = self.take_flasher()?;
                 self.flasher = Some(reattach(flasher, &self.path).map_err(|_| failure)?);

@@ -101,7 +101,11 @@ fn boot_mode(cause: &str) -> Option<&str> {
 }
 
 /// The innermost words that say something to a user; a port that is gone has many names.
-fn cause(error: &Error) -> String {
+pub(super) fn cause(error: &Error) -> String {
+    // The library would print sums and lengths here, in hexadecimal.
+    if matches!(error, Error::DigestMismatch(..) | Error::CorruptData(..) | Error::ReadMoreThanExpected) {
+        return "bytes were lost or changed on the way from the chip: its checksum differs".to_owned();
+    }
     let text = chain(error);
     if ["Broken pipe", "No such device", "Input/output error", "device not functioning"]
         .iter()
@@ -161,6 +165,15 @@ mod tests {
         let failure = explain(&error, "p", Phase::Writing);
         assert_eq!(failure.exit, Exit::Write);
         assert!(failure.why.ends_with("Timeout while running FlashData command"), "{}", failure.why);
+    }
+
+    #[test]
+    fn what_was_garbled_while_reading_is_told_without_numbers() {
+        for error in [Error::CorruptData(4096, 4095), Error::DigestMismatch(vec![0; 16], vec![1; 16])] {
+            let failure = explain(&error, "p", Phase::Reading);
+            assert_eq!(failure.exit, Exit::NoReply);
+            assert!(failure.why.contains("lost or changed") && failure.what.contains("nothing"), "{failure}");
+        }
     }
 
     #[test]

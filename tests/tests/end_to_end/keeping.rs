@@ -125,7 +125,7 @@ fn backup_and_restore() {
     let backup = fs::read(file).unwrap();
     let flash = fs::read(spare.path().join("board.flash")).unwrap();
     assert_eq!(flash.len(), backup.len());
-    assert!(flash[..0x9000] == backup[..0x9000] && flash[0xB000..0x31_0000] == backup[0xB000..0x31_0000]);
+    assert!(flash[..0x9000] == backup[..0x9000] && flash[0xB000..0x39_0000] == backup[0xB000..0x39_0000]);
 }
 
 fn interrupted_backup() {
