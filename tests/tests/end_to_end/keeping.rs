@@ -88,9 +88,20 @@ fn publish() -> Vec<u8> {
     packet
 }
 
+/// Types lines on a board's console, and gives the first line with `wanted` that it says.
+fn typed(home: &Path, port: &str, lines: &str, wanted: &str) -> String {
+    let mut monitor = Board::start(Program::obkmq(home).args(["monitor", "--port", port]).input(lines));
+    monitor.line(wanted)
+}
+
+/// A script, as the protocol's page has it.
+const SCRIPT_HASH: &str = "0601eae6925969beda8f632288ae72f06c2f20033843c53a1a7905f19003c30a";
+
 fn backup_and_restore() {
     let old = tempfile::tempdir().unwrap();
     let mut sim = furnished(old.path());
+    let put = format!("file put hello.be 10 {SCRIPT_HASH}\nfile data 0 cHJpbnQoMSsyKQ\nfile end\nfile ls\n");
+    typed(old.path(), &sim.port, &put, SCRIPT_HASH);
     let backup = ["backup", "board.bin", "--port", &sim.port];
     let ended = Program::obkmq(old.path()).args(backup).run().expect(0);
     assert!(ended.errors.contains("keep it to yourself") && ended.output.contains("sha256"), "{ended:?}");
@@ -121,6 +132,8 @@ fn backup_and_restore() {
     message[1] -= 2;
     message.drain(26..28);
     assert_eq!(client.read(message.len()), message);
+    let listed = typed(spare.path(), &sim.port, "file ls\n", "name=hello.be");
+    assert!(listed.contains(SCRIPT_HASH), "{listed}");
     // The whole flash is the same, but for what the spare board has done since.
     let backup = fs::read(file).unwrap();
     let flash = fs::read(spare.path().join("board.flash")).unwrap();
