@@ -155,6 +155,8 @@ fn a_syntax_error_says_where_it_is() {
     let mut vm = vm();
     let error = run(&mut vm, &mut Board::default(), "print(1)\n  var a = )").unwrap_err();
     assert_eq!(error.position, Some((2, 11)));
+    let error = run(&mut vm, &mut Board::default(), "print(1)\n  var a = nobody + 1").unwrap_err();
+    assert_eq!(error.position, Some((2, 11)));
     assert!(vm.check(&Board::default(), "good.be", b"print('never run')").is_ok());
 }
 

@@ -92,7 +92,10 @@ impl<N: Numbers> Compiler<'_, '_, N> {
     pub(super) fn check(&mut self, exp: Exp<N>) -> Result<Exp<N>> {
         match exp {
             Exp::Missing => self.error_near(&["unexpected symbol near '"], "'"),
-            Exp::Unknown(name) => self.error_name("'", name, "' undeclared (first use in this function)"),
+            Exp::Unknown(name) => {
+                (self.lexer.token_start, self.lexer.token_line) = self.unknown;
+                self.error_name("'", name, "' undeclared (first use in this function)")
+            }
             known => Ok(known),
         }
     }
@@ -340,6 +343,7 @@ impl<N: Numbers> Compiler<'_, '_, N> {
         if let Some(id) = self.host.function(text) {
             return Ok(Exp::Builtin(name, Value::Host(id)));
         }
+        self.unknown = (self.lexer.token_start, self.lexer.token_line);
         Ok(Exp::Unknown(name))
     }
 

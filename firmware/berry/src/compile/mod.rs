@@ -74,6 +74,7 @@ pub(crate) fn compile<N: Numbers>(
         token: Token::End,
         line: 1,
         functions: Vec::new(),
+        unknown: (0, 1),
         depth: 0,
         nesting,
         source: name,
@@ -93,6 +94,8 @@ struct Compiler<'a, 'h, N: Numbers> {
     /// The line of the token before.
     line: u32,
     functions: Vec<Function<N>>,
+    /// Where the last name stands that nobody has made: its offset and line.
+    unknown: (usize, u32),
     depth: u16,
     nesting: u16,
     source: StrId,
