@@ -103,6 +103,9 @@ fn help_of_every_verb() {
         "bench",
         "monitor",
         "run",
+        "script",
+        "script run",
+        "script check",
         "sim",
         "ports",
         "info",
@@ -159,6 +162,31 @@ fn errors_about_images() {
             ("flash --image empty.bin --port /dev/null", ""),
             ("flash --image noise.bin --port /dev/null", ""),
             ("flash --image . --port /dev/null", ""),
+        ],
+    );
+}
+
+#[test]
+fn scripts_that_run_and_that_do_not() {
+    let scene = Scene::new()
+        .file("helper.be", b"var helper = module('helper')\nhelper.double = / x -> x * 2\nreturn helper\n")
+        .file("good.be", b"import helper\nprint('twice', helper.double(21), 7 / 2.0)\n")
+        .file("wide.be", b"print(1 << 40)\n")
+        .file("wrong.be", b"def f(a)\n  return a + 'x'\nend\nprint('before')\nf(1)\n")
+        .file("broken.be", b"print(1)\n\tvar x = nobody + 1\n")
+        .file("board.be", b"ms_subscribe('homeassistant/+', def (topic, payload) print(topic) end)\n")
+        .file("bomb.be", b"def f() var l = [] while true l.push(l) end end\nf()\n");
+    commands(
+        "script.txt",
+        &scene,
+        &[
+            ("script run good.be", ""),
+            ("script run --wide wide.be", ""),
+            ("script run wrong.be", ""),
+            ("script run --chip bomb.be", ""),
+            ("script run missing.be", ""),
+            ("script run board.be", ""),
+            ("script check good.be broken.be board.be", ""),
         ],
     );
 }

@@ -16,6 +16,7 @@ mod monitor;
 mod ports;
 mod restore;
 mod run;
+mod script;
 mod sim;
 
 use clap::Subcommand;
@@ -39,6 +40,7 @@ Examples:
     Bench(bench::Bench),
     Monitor(monitor::Monitor),
     Run(run::Run),
+    Script(script::Script),
     Sim(sim::Sim),
     Ports(ports::Ports),
     Info(info::Info),
@@ -59,6 +61,7 @@ impl Verb {
             Self::Bench(verb) => verb.run(context),
             Self::Monitor(verb) => verb.run(context),
             Self::Run(verb) => verb.run(context),
+            Self::Script(verb) => verb.run(context),
             Self::Sim(verb) => verb.run(context),
             Self::Ports(verb) => verb.run(context),
             Self::Info(verb) => verb.run(context),

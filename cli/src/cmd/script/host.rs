@@ -1,0 +1,97 @@
+//! What scripts find around them on this machine: a terminal, and the modules beside them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use obkmq_berry::{Answer, Call, Host, HostError, Numbers};
+
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+
+/// Functions that a board has. They are known here, so that a script for a board compiles.
+const BOARD_FUNCTIONS: [&str; 25] = [
+    "addChangeHandler",
+    "addChannel",
+    "addClockEvent",
+    "addEventHandler",
+    "cancel",
+    "delayUs",
+    "echo",
+    "getChannel",
+    "getVar",
+    "gmtime",
+    "ms_publish",
+    "ms_subscribe",
+    "ms_unsubscribe",
+    "removeClockEvent",
+    "rtosDelayMs",
+    "runCmd",
+    "setChannel",
+    "setChannelLabel",
+    "setChannelType",
+    "setInterval",
+    "setStartValue",
+    "setTimeout",
+    "startDriver",
+    "stopDriver",
+    "cancelRepeatingEvent",
+];
+
+/// The largest module that is read.
+const MAX_MODULE_BYTES: u64 = 4 << 20;
+
+/// A PC as scripts see it.
+pub(super) struct Terminal<'a> {
+    context: &'a Context,
+    folder: PathBuf,
+    /// Why the output is over, if it is.
+    pub(super) closed: Option<anyhow::Error>,
+}
+
+impl<'a> Terminal<'a> {
+    /// Modules are looked for beside the script.
+    pub(super) fn new(context: &'a Context, script: &Path) -> Self {
+        let folder = script.parent().unwrap_or(Path::new("")).to_owned();
+        Self { context, folder, closed: None }
+    }
+}
+
+impl<N: Numbers> Host<N> for Terminal<'_> {
+    fn print(&mut self, line: &[u8]) {
+        if self.closed.is_none() {
+            self.closed = self.context.out(String::from_utf8_lossy(line)).err();
+        }
+    }
+
+    fn function(&self, name: &str) -> Option<u16> {
+        BOARD_FUNCTIONS.iter().position(|&known| known == name).and_then(|place| u16::try_from(place).ok())
+    }
+
+    fn call(&mut self, function: u16, _: &mut Call<'_, N>) -> Result<Answer, HostError> {
+        let name = BOARD_FUNCTIONS.get(usize::from(function)).copied().unwrap_or_default();
+        Err(HostError::new("runtime_error", format!("{name} needs a board: `script run` has none")))
+    }
+
+    fn module(&mut self, name: &str) -> Option<Vec<u8>> {
+        let path = self.folder.join(format!("{name}.be"));
+        let length = fs::metadata(&path).ok()?.len();
+        if length > MAX_MODULE_BYTES {
+            self.context.warn(format_args!("{} is too large to be imported", path.display()));
+            return None;
+        }
+        fs::read(path).ok()
+    }
+}
+
+/// Reads a script.
+pub(super) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    fs::read(path).map_err(|error| {
+        Failure::new(
+            Exit::Usage,
+            format!("{} cannot be read.", path.display()),
+            error.to_string(),
+            "check the name of the script and whether you may read it",
+        )
+        .into()
+    })
+}
