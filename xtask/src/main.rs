@@ -3,6 +3,7 @@
 //! `cargo xtask` is an alias for this program. One verb, one file.
 #![forbid(unsafe_code)]
 
+mod bench_berry;
 #[cfg(target_os = "linux")]
 mod bench_broker;
 mod chip;
@@ -33,6 +34,7 @@ enum Verb {
     /// Flash, provision and load-test a simulated board
     Demo,
     Fuzz(fuzz::Arguments),
+    BenchBerry(bench_berry::Arguments),
     #[cfg(target_os = "linux")]
     BenchBroker(bench_broker::Arguments),
 }
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         Verb::Ci => ci::run(),
         Verb::Demo => demo::run(),
         Verb::Fuzz(arguments) => fuzz::run(&arguments),
+        Verb::BenchBerry(arguments) => bench_berry::run(&arguments),
         #[cfg(target_os = "linux")]
         Verb::BenchBroker(arguments) => bench_broker::run(&arguments),
     };
