@@ -306,6 +306,14 @@ mod tests {
         MosquittoHash::new(Some(0x0102), b"salt", [0xAB; HASH_BYTES]).unwrap().encode(&mut bytes);
         assert_eq!(bytes[..10], *b"\x07\x02\x01\x00\x00\x04salt");
         assert_eq!((bytes[10..].len(), bytes[10]), (HASH_BYTES, 0xAB));
+        // One iteration does not make a plain digest of it, and neither does an unknown kind.
+        for (kind, iterations, expected) in
+            [(7, 1, Some(Some(1))), (6, 1, Some(None)), (6, 2, None), (7, 0, None), (5, 1, None)]
+        {
+            (bytes[0], bytes[1], bytes[2]) = (kind, iterations, 0);
+            let decoded = MosquittoHash::decode(&bytes).map(|hash| hash.iterations);
+            assert_eq!(decoded, expected, "{kind} {iterations}");
+        }
     }
 
     proptest! {
