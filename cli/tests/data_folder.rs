@@ -90,6 +90,27 @@ fn a_stopped_and_a_running_broker_are_configured_alike() {
 }
 
 #[test]
+fn a_broker_that_starts_waits_for_a_command_on_its_folder() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::create_dir(home.path().join("data")).unwrap();
+    let mut monitor = command(home.path(), "monitor --data data").spawn().unwrap();
+    let mut lines = BufReader::new(monitor.stdout.take().unwrap());
+    let mut line = String::new();
+    lines.read_line(&mut line).unwrap();
+    assert!(line.contains("obkmq"), "it has the folder: {line}");
+    // Its first line on standard error would say that it gave up.
+    let mut broker = command(home.path(), "-q run --data data --listen 127.0.0.1:0").spawn().unwrap();
+    let mut listening = BufReader::new(broker.stdout.take().unwrap());
+    monitor.kill().unwrap();
+    monitor.wait().unwrap();
+    line.clear();
+    listening.read_line(&mut line).unwrap();
+    assert!(line.contains(" listens on "), "{line}");
+    broker.kill().unwrap();
+    broker.wait().unwrap();
+}
+
+#[test]
 fn the_environment_and_the_profile_name_a_folder_too() {
     let home = tempfile::tempdir().unwrap();
     std::fs::create_dir(home.path().join("data")).unwrap();

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use obkmq_config::settings::Anonymous;
@@ -12,6 +13,11 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::interrupt;
 use crate::target::DEFAULT_PORT;
+
+/// A command that works on the folder of a stopped broker has it for a moment; a start waits for so long.
+const IN_USE_PATIENCE: Duration = Duration::from_secs(4);
+
+const IN_USE_PAUSE: Duration = Duration::from_millis(50);
 
 /// Run a broker on this computer
 #[derive(Args)]
@@ -55,9 +61,19 @@ fn serve(setup: &Setup, stop: &Stop, context: &Context) -> anyhow::Result<Outcom
     struct Listening {
         address: Option<SocketAddr>,
     }
-    let log: Box<dyn std::io::Write + Send> =
-        if context.quiet { Box::new(std::io::sink()) } else { Box::new(std::io::stderr()) };
-    let mut server = start(setup, Console::Log(log), stop).map_err(explain)?;
+    let began = Instant::now();
+    let mut server = loop {
+        let log: Box<dyn std::io::Write + Send> =
+            if context.quiet { Box::new(std::io::sink()) } else { Box::new(std::io::stderr()) };
+        match start(setup, Console::Log(log), stop) {
+            Err(SetupError::Flash { error: OpenError::InUse, .. })
+                if began.elapsed() < IN_USE_PATIENCE && !stop.is_requested() =>
+            {
+                std::thread::sleep(IN_USE_PAUSE);
+            }
+            result => break result.map_err(explain)?,
+        }
+    };
     let address = server.address();
     if context.json {
         context.out_json("listening", Listening { address })?;

@@ -18,6 +18,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     ];
     if cfg!(unix) {
         trials.push(test("run_ends_cleanly_on_sigterm", run_ends_cleanly));
+        trials.push(test("users_of_a_running_broker_come_and_go", users_come_and_go));
     }
     trials
 }
@@ -62,6 +63,26 @@ fn run_with_a_settings_file() {
     assert!(log.contains("\"end-to-end\"") && log.contains("\"house\"") && log.contains("next: "), "{log}");
     assert_eq!(connack(address, None), Some(5));
     board.line("refused: anonymous access is not allowed");
+}
+
+fn users_come_and_go() {
+    let home = tempfile::tempdir().unwrap();
+    let (_board, address) = start(home.path(), &["--data", "data"]);
+    let config = |words: &[&str], input: &str| {
+        Program::obkmq(home.path())
+            .args(["config"])
+            .args(words)
+            .args(["--data", "data"])
+            .input(input)
+            .run()
+            .expect(0)
+    };
+    assert_eq!(connack(address, None), Some(0));
+    config(&["set-user", "ann", "--password-stdin", "--no-save"], "correct horse\n");
+    assert_eq!(connack(address, Some(("ann", "correct horse"))), Some(0), "at once");
+    assert_eq!(connack(address, None), Some(5), "who has users has said who may come in");
+    config(&["del-user", "ann"], "");
+    assert_eq!(connack(address, Some(("ann", "correct horse"))), Some(4));
 }
 
 fn run_ends_cleanly() {
