@@ -74,9 +74,80 @@ impl Info {
             context.out("\nlast refused connections")?;
         }
         for row in &refused.rows {
-            let words: Vec<String> = row.iter().map(|(key, value)| format!("{key}={value}")).collect();
-            context.out(format_args!("  {}", words.join(" ")))?;
+            for line in refusal(&row.iter().collect::<Vec<_>>()) {
+                context.out(line)?;
+            }
         }
         Ok(())
+    }
+}
+
+/// What a narrow terminal shows.
+const COLUMNS: usize = 60;
+
+/// A refused connection: how long ago and why, then one field a line, whatever a later firmware adds to them.
+fn refusal(fields: &[(&str, &str)]) -> Vec<String> {
+    const HEADING: [&str; 2] = ["age_s", "reason"];
+    let [age, reason] = HEADING.map(|wanted| {
+        let found = fields.iter().find(|(key, _)| *key == wanted);
+        found.map_or("?", |(_, value)| value)
+    });
+    let mut lines = wrapped(&format!("  {age} s ago: "), reason);
+    let rest = || fields.iter().filter(|(key, _)| !HEADING.contains(key));
+    let width = rest().map(|(key, _)| key.chars().count()).max().unwrap_or(0);
+    for (key, value) in rest() {
+        lines.extend(wrapped(&format!("    {key:width$}  "), value));
+    }
+    lines
+}
+
+/// A text behind its label; what does not fit goes on below its beginning. Words are not broken.
+fn wrapped(label: &str, text: &str) -> Vec<String> {
+    let indent = label.chars().count();
+    let mut lines = Vec::new();
+    let mut line = label.to_owned();
+    let mut used = indent;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if used > indent && used + 1 + length > COLUMNS {
+            lines.push(std::mem::replace(&mut line, " ".repeat(indent)));
+            used = indent;
+        }
+        if used > indent {
+            line.push(' ');
+            used += 1;
+        }
+        line.push_str(word);
+        used += length;
+    }
+    lines.push(line);
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_fits_a_narrow_terminal() {
+        let fields = [
+            ("age_s", "12"),
+            ("address", "[2001:db8:85a3:8d3:1319:8a2e:370:7348]:50123"),
+            ("client_id", "tasmota_1A2B3C"),
+            ("user", "kitchen"),
+            ("reason", "wrong user name or password"),
+            ("next", "correct name or password on the client, or give the user a new password"),
+        ];
+        assert_eq!(
+            refusal(&fields).join("\n"),
+            "  12 s ago: wrong user name or password\n\
+            \x20   address    [2001:db8:85a3:8d3:1319:8a2e:370:7348]:50123\n\
+            \x20   client_id  tasmota_1A2B3C\n\
+            \x20   user       kitchen\n\
+            \x20   next       correct name or password on the client, or\n\
+            \x20              give the user a new password"
+        );
+        let lines = refusal(&fields);
+        assert!(lines.iter().all(|line| line.chars().count() <= COLUMNS), "{lines:?}");
     }
 }

@@ -45,7 +45,7 @@ impl<'a> Script<'a> {
     }
 }
 
-/// Needs a few slices of work for each attempt; `g…` is let in.
+/// Needs a few slices of work for each attempt; two users are let in.
 #[derive(Default)]
 struct Gate {
     slices: u8,
@@ -63,8 +63,9 @@ impl Verifier for Gate {
             self.left = self.slices;
             return Verdict::Pending;
         }
-        match attempt.user.as_bytes() {
-            [b'g', ..] => Verdict::Accepted(UserId(u16::from(self.asked % 2))),
+        match attempt.user {
+            "guest" => Verdict::Accepted(UserId(0)),
+            "other" => Verdict::Accepted(UserId(1)),
             _ => Verdict::Refused,
         }
     }
@@ -248,7 +249,7 @@ impl Life {
             4 => self.broker.tell_sessions_again(),
             5 => {
                 let client_id = ["a", "b", "c", "z"][usize::from(detail % 4)];
-                let user = (detail & 4 != 0).then_some(UserId(0));
+                let user = (detail & 4 != 0).then_some(UserId(u16::from(detail >> 3 & 1)));
                 let session = RestoredSession { client_id, user, state: script.bytes() };
                 self.client_ids.insert(client_id.to_owned());
                 let _ = self.broker.restore_session(&session);
@@ -345,7 +346,7 @@ impl Life {
     fn visit(&mut self, client_id: &str) {
         self.open(0);
         self.piece = usize::MAX;
-        self.receive(0, &packets::connect_as(Version::V3_1_1, client_id, 2, &[], None));
+        self.receive(0, &packets::connect_as(Version::V3_1_1, client_id, "", 2, &[], None));
         self.close(0);
         self.wants();
         self.drain();
@@ -370,18 +371,19 @@ fn rights(restricted: bool) -> Rights {
 fn policy(memory: u8, shape: u8, more: u8) -> Policy {
     let limits = Limits {
         max_links: 6,
-        max_packet_bytes: 400,
+        max_packet_bytes: if more & 0x20 == 0 { 400 } else { 60 },
         max_client_id_bytes: 23,
         max_subscriptions: 6,
-        max_filter_shapes: 16,
+        max_filter_shapes: u16::from(more >> 6) * 4 + 4,
         inflight_window: u16::from(shape % 4 + 1),
         max_inbound_inflight: u16::from(shape / 4 % 4 + 1),
         max_queued_messages: u16::from(shape / 16 % 4 + 1),
         max_replies: u16::from(shape / 64),
         max_retained: 6,
-        max_topic_aliases: 2,
+        max_topic_aliases: u16::from(shape % 3),
         max_stored_sessions: 2,
         verify_queue: 2,
+        packet_timeout_ms: 2000,
         ..Limits::for_chip(usize::from(memory) * 256)
     };
     Policy {
@@ -389,6 +391,7 @@ fn policy(memory: u8, shape: u8, more: u8) -> Policy {
         sys_interval_seconds: u32::from(more >> 1 & 1),
         max_keep_alive_seconds: u16::from(more >> 2 & 3) * 5,
         max_session_expiry_seconds: if more & 0x10 == 0 { u32::MAX } else { u32::from(more >> 5) },
+        log_details: shape & 0x08 != 0,
         limits,
     }
 }

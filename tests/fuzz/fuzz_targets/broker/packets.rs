@@ -63,12 +63,14 @@ pub(crate) fn connect(version: Version, client: u8, flags: u8, extra: u8) -> Vec
     }
     let will_delay = (extra & 0x08 != 0).then_some(extra >> 5);
     let client_id = ["", "a", "b", "c"][usize::from(client % 4)];
-    connect_as(version, client_id, flags & 0xFE, &properties, will_delay)
+    let user = ["guest", "other", "nobody"][usize::from(client / 4 % 3)];
+    connect_as(version, client_id, user, flags & 0xFE, &properties, will_delay)
 }
 
 pub(crate) fn connect_as(
     version: Version,
     client_id: &str,
+    user: &str,
     flags: u8,
     properties: &[u8],
     will_delay: Option<u8>,
@@ -90,7 +92,7 @@ pub(crate) fn connect_as(
         put_text(&mut body, b"gone");
     }
     if flags & 0x80 != 0 {
-        put_text(&mut body, b"guest");
+        put_text(&mut body, user.as_bytes());
     }
     if flags & 0x40 != 0 {
         put_text(&mut body, b"secret");
