@@ -268,10 +268,11 @@ impl<V: Verifier> Broker<V> {
     pub fn retained(&self, topic: &str) -> Option<Retained<'_>> {
         let core = &self.core;
         let entry = core.retained.find(&core.messages, topic.as_bytes())?;
-        Some(Retained::of(core.messages.get(core.retained.message(entry)?)))
+        Some(Retained::of(core.messages.get(core.retained.message(entry)?), core.now))
     }
 
-    /// Puts a retained message back that was kept over a restart. Nobody is told, the journal included.
+    /// Puts a retained message back that was kept over a restart. Nobody is told, the journal included. What it has left of
+    /// its life begins now.
     pub fn restore_retained(&mut self, topic: &str, retained: &Retained<'_>) -> Result<(), PublishError> {
         self.core.restore(topic, retained)
     }

@@ -27,7 +27,7 @@ pub enum Change<'a> {
         /// The message as it is now.
         retained: Retained<'a>,
     },
-    /// A retained message is gone, or has become one that expires and is not worth storing.
+    /// A retained message is gone, or is about to expire.
     RetainedCleared {
         /// Its topic.
         topic: &'a str,
@@ -162,7 +162,7 @@ impl Core {
             self.sessions.forget(&mut self.memory, told);
         }
         if self.retained.prepare_change(&mut self.memory, &mut self.messages) {
-            return self.retained.next_change(&self.messages);
+            return self.retained.next_change(&self.messages, self.now);
         }
         let session = self.next_changed_session()?;
         let entry = self.sessions.get(session);

@@ -295,10 +295,11 @@ impl Core {
 
     /// Takes a retained message back from where the journal's reader kept it.
     pub(crate) fn restore(&mut self, topic: &str, retained: &Retained<'_>) -> Result<(), PublishError> {
-        let Retained { payload, qos, properties } = *retained;
+        let Retained { payload, qos, properties, expiry_seconds } = *retained;
         let properties =
             Properties::new(properties, PropertyOwner::Publish).map_err(|_| PublishError::Damaged)?;
-        let content = Content { properties, ..self.local_content(topic, payload, qos, true)? };
+        let expires_at = expiry_seconds.map_or(Moment::NEVER, |seconds| self.now.expiry_after(seconds));
+        let content = Content { properties, expires_at, ..self.local_content(topic, payload, qos, true)? };
         if payload.is_empty() {
             return Err(PublishError::EmptyRetained);
         }
@@ -307,7 +308,9 @@ impl Core {
         let kept =
             self.retained.set(&mut self.memory, &mut self.messages, message, limit, Share::LOCAL, false);
         self.messages.release(&mut self.memory, message);
-        Ok(kept?)
+        kept?;
+        self.expire_by(expires_at);
+        Ok(())
     }
 
     fn local_content<'a>(

@@ -22,11 +22,21 @@ pub struct Retained<'a> {
     pub qos: QoS,
     /// Encoded properties that are passed on to clients that speak MQTT 5.
     pub properties: &'a [u8],
+    /// For how many seconds from now it lasts; `None` is for ever.
+    ///
+    /// Where nobody knows how long the power was off, a stored message lasts as much longer.
+    pub expiry_seconds: Option<u32>,
 }
 
 impl<'a> Retained<'a> {
-    pub(crate) fn of(message: &'a Message) -> Self {
-        Retained { payload: message.payload(), qos: message.qos(), properties: message.properties() }
+    pub(crate) fn of(message: &'a Message, now: Moment) -> Self {
+        let expires_at = message.expires_at();
+        Retained {
+            payload: message.payload(),
+            qos: message.qos(),
+            properties: message.properties(),
+            expiry_seconds: (expires_at != Moment::NEVER).then(|| expires_at.seconds_from(now)),
+        }
     }
 }
 
@@ -202,7 +212,7 @@ impl RetainedStore {
     }
 
     /// The next change that nobody has been told of.
-    pub(crate) fn next_change<'a>(&'a mut self, messages: &'a Messages) -> Option<Change<'a>> {
+    pub(crate) fn next_change<'a>(&'a mut self, messages: &'a Messages, now: Moment) -> Option<Change<'a>> {
         let end = self.slab.end();
         let order = (self.cursor..end).chain(0..self.cursor.min(end));
         let is_changed = |&handle: &Handle<Entry>| self.slab[handle].changed;
@@ -217,11 +227,12 @@ impl RetainedStore {
             self.told = Some(handle);
             return Some(Change::RetainedCleared { topic });
         }
-        // Nobody knows after a power cut how long it lasted.
-        if message.expires_at() != Moment::NEVER {
+        let retained = Retained::of(message, now);
+        // It is as good as gone, and its end is told when it is deleted.
+        if retained.expiry_seconds == Some(0) {
             return Some(Change::RetainedCleared { topic });
         }
-        Some(Change::RetainedSet { topic, retained: Retained::of(message) })
+        Some(Change::RetainedSet { topic, retained })
     }
 
     /// More than the largest index in use.

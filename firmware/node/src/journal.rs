@@ -146,7 +146,10 @@ impl Journal {
             Err(StorageError::Damaged | StorageError::TooBig) => {
                 // It fails at the same place as before. What comes until then is published, and so written again.
                 let _ = self.store.load(flash, |_, item| {
-                    if let Item::Message { topic, retained: Retained { payload, qos, .. } } = item
+                    if let Item::Message {
+                        topic,
+                        retained: Retained { payload, qos, expiry_seconds: None, .. },
+                    } = item
                         && is_kept(settings, topic)
                     {
                         let _ = broker.publish(now, topic, payload, qos, true);

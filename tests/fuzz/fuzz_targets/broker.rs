@@ -256,7 +256,9 @@ impl Life {
             }
             _ => {
                 let (payload, topic) = (script.bytes(), packets::topic(detail));
-                let retained = Retained { payload, qos: packets::qos(detail >> 4), properties: &[] };
+                let expiry_seconds = (detail & 8 != 0).then_some(u32::from(detail >> 6));
+                let retained =
+                    Retained { payload, qos: packets::qos(detail >> 4), properties: &[], expiry_seconds };
                 if self.broker.restore_retained(topic, &retained).is_ok() {
                     self.topics.insert(topic.to_owned());
                 }

@@ -25,7 +25,7 @@ fn changes(network: &mut Network) -> Vec<String> {
 }
 
 fn kept(payload: &[u8], qos: QoS) -> Retained<'_> {
-    Retained { payload, qos, properties: &[] }
+    Retained { payload, qos, properties: &[], expiry_seconds: None }
 }
 
 /// An encoded session.

@@ -1,6 +1,6 @@
 //! What ends by itself in MQTT 5.0: sessions, messages that wait, retained messages.
 
-use obkmq_broker::{Change, QoS};
+use obkmq_broker::{Change, QoS, Retained};
 use obkmq_mqtt::{AckKind, Property, ReasonCode};
 
 use crate::network::*;
@@ -220,21 +220,35 @@ fn the_same_message_with_another_time_or_property_replaces_the_kept_one() {
 }
 
 #[test]
-fn what_expires_is_not_worth_storing_over_a_power_cut() {
+fn what_expires_is_stored_with_what_it_has_left() {
     let mut network = Network::new();
     let sender = network.five("s");
     let told = |network: &mut Network| match network.broker.next_change() {
-        Some(Change::RetainedSet { topic, .. }) => format!("{topic} set"),
+        Some(Change::RetainedSet { topic, retained }) => format!("{topic} {:?}", retained.expiry_seconds),
         Some(Change::RetainedCleared { topic }) => format!("{topic} cleared"),
         other => format!("{other:?}"),
     };
     network.publish_five_as(sender, "a", "1", QoS::AtMostOnce, true, &[]);
-    assert_eq!(told(&mut network), "a set");
-    // What is stored of the topic must not come back in its place.
+    assert_eq!(told(&mut network), "a None");
     network.publish_five_as(sender, "a", "2", QoS::AtMostOnce, true, &worth(100));
-    assert_eq!(told(&mut network), "a cleared");
-    assert_eq!(network.broker.retained("a").unwrap().payload, b"2");
-    network.publish_five_as(sender, "a", "2", QoS::AtMostOnce, true, &[]);
-    assert_eq!(told(&mut network), "a set");
+    network.advance_millis(40_000);
+    assert_eq!(told(&mut network), "a Some(60)");
     assert_eq!(told(&mut network), "None");
+    // Nothing that ends at once is stored, and the end is told.
+    network.broker.tell_retained_again(|_| true);
+    network.advance_millis(60_000);
+    assert_eq!(told(&mut network), "a cleared");
+    network.advance_millis(20_000);
+    assert_eq!(network.broker.statistics().retained, 0);
+    assert_eq!(told(&mut network), "a cleared");
+
+    let mut after = Network::new();
+    let retained =
+        Retained { payload: b"2", qos: QoS::AtMostOnce, properties: &[], expiry_seconds: Some(60) };
+    after.broker.restore_retained("a", &retained).unwrap();
+    assert_eq!(after.broker.retained("a"), Some(retained));
+    assert_eq!(told(&mut after), "None");
+    after.advance_millis(75_000);
+    assert_eq!(after.broker.statistics().retained, 0);
+    assert_eq!(told(&mut after), "a cleared");
 }

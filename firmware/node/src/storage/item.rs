@@ -7,6 +7,7 @@
 //! |---|---|
 //! | 0, 1, 2: a message with that quality of service | topic, payload |
 //! | 4, 5, 6: the same with properties | topic, properties behind their length, payload |
+//! | 8 more: the same that expires | topic, seconds it had left when it was stored (four bytes), the rest as above |
 //! | 16: the session of an anonymous client | client identifier, state |
 //! | 17: the session of a user | client identifier, user name, state |
 //!
@@ -23,6 +24,7 @@ use super::StorageError;
 use crate::limits::FLASH_ITEM_BYTES;
 
 const WITH_PROPERTIES: u8 = 0x04;
+const WITH_EXPIRY: u8 = 0x08;
 const SESSION: u8 = 0x10;
 const SESSION_OF_USER: u8 = 0x11;
 
@@ -51,10 +53,18 @@ impl<'a> Item<'a> {
                 Some(Self::Session { client_id: name, user: Some(user), state })
             }
             _ => {
-                let qos = QoS::from_bits(kind & !WITH_PROPERTIES).ok()?;
+                let qos = QoS::from_bits(kind & !(WITH_PROPERTIES | WITH_EXPIRY)).ok()?;
+                let (expiry_seconds, rest) = match kind & WITH_EXPIRY {
+                    0 => (None, rest),
+                    _ => {
+                        let (seconds, rest) = rest.split_first_chunk::<4>()?;
+                        (Some(u32::from_le_bytes(*seconds)), rest)
+                    }
+                };
                 let (properties, payload) =
                     if kind & WITH_PROPERTIES == 0 { (&[][..], rest) } else { piece(rest)? };
-                Some(Self::Message { topic: name, retained: Retained { payload, qos, properties } })
+                let retained = Retained { payload, qos, properties, expiry_seconds };
+                Some(Self::Message { topic: name, retained })
             }
         }
     }
@@ -63,13 +73,14 @@ impl<'a> Item<'a> {
     pub(crate) fn encode(&self) -> Result<Vec<u8>, StorageError> {
         let mut bytes = Bounded::default();
         match *self {
-            Self::Message { topic, retained: Retained { payload, qos, properties } } => {
-                if properties.is_empty() {
-                    bytes.put(&[qos.bits()]);
-                    bytes.put_piece(topic.as_bytes());
-                } else {
-                    bytes.put(&[qos.bits() | WITH_PROPERTIES]);
-                    bytes.put_piece(topic.as_bytes());
+            Self::Message { topic, retained: Retained { payload, qos, properties, expiry_seconds } } => {
+                let has_properties = if properties.is_empty() { 0 } else { WITH_PROPERTIES };
+                bytes.put(&[qos.bits() | has_properties | expiry_seconds.map_or(0, |_| WITH_EXPIRY)]);
+                bytes.put_piece(topic.as_bytes());
+                if let Some(seconds) = expiry_seconds {
+                    bytes.put(&seconds.to_le_bytes());
+                }
+                if !properties.is_empty() {
                     bytes.put_piece(properties);
                 }
                 bytes.put(payload);
@@ -160,7 +171,11 @@ mod tests {
     use super::*;
 
     fn message<'a>(payload: &'a [u8], properties: &'a [u8]) -> Item<'a> {
-        let retained = Retained { payload, qos: QoS::AtLeastOnce, properties };
+        expiring(payload, properties, None)
+    }
+
+    fn expiring<'a>(payload: &'a [u8], properties: &'a [u8], expiry_seconds: Option<u32>) -> Item<'a> {
+        let retained = Retained { payload, qos: QoS::AtLeastOnce, properties, expiry_seconds };
         Item::Message { topic: "a/b", retained }
     }
 
@@ -170,6 +185,8 @@ mod tests {
         for (item, bytes) in [
             (message(b"on", b""), &b"\x01\x03\x00a/bon"[..]),
             (message(b"on", b"\x01\x01"), b"\x05\x03\x00a/b\x02\x00\x01\x01on"),
+            (expiring(b"on", b"", Some(258)), b"\x09\x03\x00a/b\x02\x01\x00\x00on"),
+            (expiring(b"on", b"\x01\x01", Some(1)), b"\x0D\x03\x00a/b\x01\x00\x00\x00\x02\x00\x01\x01on"),
             (Item::Session { client_id: "c", user: None, state: b"state" }, b"\x10\x01\x00cstate"),
             (Item::Session { client_id: "c", user: Some(""), state: b"" }, b"\x11\x01\x00c\x00\x00"),
             (
@@ -192,6 +209,8 @@ mod tests {
         for bytes in [
             &b""[..],
             b"\x03\x00\x00",
+            b"\x08\x01\x00a\x00\x00\x00",
+            b"\x0B\x01\x00a\x00\x00\x00\x00",
             b"\x07\x00\x00\x00\x00",
             b"\x12\x00\x00",
             b"\x00\x01",
