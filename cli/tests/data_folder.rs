@@ -98,9 +98,12 @@ fn a_broker_that_starts_waits_for_a_command_on_its_folder() {
     let mut line = String::new();
     lines.read_line(&mut line).unwrap();
     assert!(line.contains("obkmq"), "it has the folder: {line}");
-    // Its first line on standard error would say that it gave up.
-    let mut broker = command(home.path(), "-q run --data data --listen 127.0.0.1:0").spawn().unwrap();
+    let mut broker = command(home.path(), "run --data data --listen 127.0.0.1:0").spawn().unwrap();
     let mut listening = BufReader::new(broker.stdout.take().unwrap());
+    let mut told = BufReader::new(broker.stderr.take().unwrap());
+    line.clear();
+    told.read_line(&mut line).unwrap();
+    assert!(line.contains("waiting a moment"), "{line}");
     monitor.kill().unwrap();
     monitor.wait().unwrap();
     line.clear();

@@ -62,6 +62,7 @@ fn serve(setup: &Setup, stop: &Stop, context: &Context) -> anyhow::Result<Outcom
         address: Option<SocketAddr>,
     }
     let began = Instant::now();
+    let mut told = false;
     let mut server = loop {
         let log: Box<dyn std::io::Write + Send> =
             if context.quiet { Box::new(std::io::sink()) } else { Box::new(std::io::stderr()) };
@@ -69,6 +70,9 @@ fn serve(setup: &Setup, stop: &Stop, context: &Context) -> anyhow::Result<Outcom
             Err(SetupError::Flash { error: OpenError::InUse, .. })
                 if began.elapsed() < IN_USE_PATIENCE && !stop.is_requested() =>
             {
+                if !std::mem::replace(&mut told, true) {
+                    context.note("The data folder is in use; waiting a moment for it.");
+                }
                 std::thread::sleep(IN_USE_PAUSE);
             }
             result => break result.map_err(explain)?,
