@@ -6,7 +6,7 @@ use crate::code::Op;
 use crate::compile::{Failed, Scope};
 use crate::host::{Answer, Call, Host};
 use crate::libs;
-use crate::memory::append_bounded;
+use crate::memory::{Budget, append_bounded};
 use crate::names;
 use crate::numbers::Numbers;
 use crate::objects::{Instance, Member};
@@ -92,7 +92,7 @@ impl<N: Numbers> Vm<N> {
         }
     }
 
-    fn call_closure(
+    pub(crate) fn call_closure(
         &mut self,
         closure: ClosureId,
         base: usize,
@@ -139,7 +139,7 @@ impl<N: Numbers> Vm<N> {
             then,
             entry,
         };
-        self.heap.budget.push(&mut self.frames, frame)?;
+        Budget::push_reserved(&mut self.frames, frame)?;
         self.pc = 0;
         self.base = base;
         self.proto = Some(proto_id);

@@ -298,8 +298,9 @@ impl<N: Numbers> Heap<N> {
     pub(crate) fn sweep(&mut self) -> u32 {
         let strings = &self.strings;
         self.interned.retain(|id| strings.colour(id.index()) != Colour::White);
-        if self.interned.is_empty() {
-            self.budget.release_table(core::mem::take(&mut self.interned));
+        let names = self.interned.len();
+        if names == 0 || self.interned.capacity() > names + names / 4 + 4 {
+            self.budget.shrink(&mut self.interned, names);
         }
         let budget = &mut self.budget;
         let seen = self.strings.sweep(budget, |budget, string| budget.release_block(string.bytes))

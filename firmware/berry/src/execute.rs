@@ -7,7 +7,7 @@ use crate::code::{self, CONSTANT, Op};
 use crate::host::Host;
 use crate::names;
 use crate::numbers::{Integer, Numbers, Real as _};
-use crate::objects::{Capture, Cell, Class, Closure, Parent, Small};
+use crate::objects::{Capture, Cell, Class, Closure, Parent, Proto, Small};
 use crate::raised::Raised;
 use crate::slab::{CellId, ClosureId, Key as _, StrId};
 use crate::value::Value;
@@ -139,6 +139,16 @@ impl<N: Numbers> Vm<N> {
         }
     }
 
+    /// The same with the running function at hand.
+    #[inline]
+    fn operand_in(&self, proto: &Proto<N>, operand: u32) -> Result<Value<N>> {
+        if operand < u32::from(CONSTANT) {
+            return self.register(operand as usize);
+        }
+        let place = (operand - u32::from(CONSTANT)) as usize;
+        proto.constants.get(place).copied().ok_or(Raised::Internal)
+    }
+
     fn name_operand(&mut self, operand: u32) -> Result<StrId> {
         match self.operand(operand)? {
             // A constant is interned by the compiler.
@@ -226,14 +236,14 @@ impl<N: Numbers> Vm<N> {
                     self.globals.set(code::index(instruction), value)?;
                 }
                 Op::Add => {
-                    let (left, right) = (self.operand(b)?, self.operand(c)?);
+                    let (left, right) = (self.operand_in(proto, b)?, self.operand_in(proto, c)?);
                     match (left, right) {
                         (Value::Int(x), Value::Int(y)) => self.set_register(a, Value::Int(x.add(y)))?,
                         _ => self.arithmetic(host, Op::Add, left, right, self.base + a)?,
                     }
                 }
                 Op::Sub => {
-                    let (left, right) = (self.operand(b)?, self.operand(c)?);
+                    let (left, right) = (self.operand_in(proto, b)?, self.operand_in(proto, c)?);
                     match (left, right) {
                         (Value::Int(x), Value::Int(y)) => self.set_register(a, Value::Int(x.sub(y)))?,
                         _ => self.arithmetic(host, Op::Sub, left, right, self.base + a)?,
@@ -248,11 +258,11 @@ impl<N: Numbers> Vm<N> {
                 | Op::Shl
                 | Op::Shr
                 | Op::Connect) => {
-                    let (left, right) = (self.operand(b)?, self.operand(c)?);
+                    let (left, right) = (self.operand_in(proto, b)?, self.operand_in(proto, c)?);
                     self.arithmetic(host, op, left, right, self.base + a)?;
                 }
                 op @ (Op::Less | Op::LessEqual | Op::Greater | Op::GreaterEqual) => {
-                    let (left, right) = (self.operand(b)?, self.operand(c)?);
+                    let (left, right) = (self.operand_in(proto, b)?, self.operand_in(proto, c)?);
                     match (left, right) {
                         (Value::Int(x), Value::Int(y)) => {
                             let truth = match op {
@@ -261,13 +271,22 @@ impl<N: Numbers> Vm<N> {
                                 Op::Greater => x > y,
                                 _ => x >= y,
                             };
+                            // A condition is mostly what the next instruction asks for.
+                            let next = proto.code.get(self.pc).copied().unwrap_or(0);
+                            let branches = Op::of(next) == Some(Op::JumpFalse) && code::a(next) == a;
                             self.set_register(a, Value::Bool(truth))?;
+                            if branches {
+                                self.pc += 1;
+                                if !truth {
+                                    self.branch(next)?;
+                                }
+                            }
                         }
                         _ => self.compare(host, op, left, right, self.base + a)?,
                     }
                 }
                 op @ (Op::Equal | Op::NotEqual) => {
-                    let (left, right) = (self.operand(b)?, self.operand(c)?);
+                    let (left, right) = (self.operand_in(proto, b)?, self.operand_in(proto, c)?);
                     self.equality(host, op, left, right, self.base + a)?;
                 }
                 Op::Negate => match self.register(b as usize)? {
@@ -293,14 +312,20 @@ impl<N: Numbers> Vm<N> {
                     self.collect_if_due();
                 }
                 Op::JumpTrue => {
-                    let value = self.register(a)?;
-                    if self.truth(host, value)? {
+                    let truth = match self.register(a)? {
+                        Value::Bool(bool) => bool,
+                        other => self.truth(host, other)?,
+                    };
+                    if truth {
                         self.branch(instruction)?;
                     }
                 }
                 Op::JumpFalse => {
-                    let value = self.register(a)?;
-                    if !self.truth(host, value)? {
+                    let truth = match self.register(a)? {
+                        Value::Bool(bool) => bool,
+                        other => self.truth(host, other)?,
+                    };
+                    if !truth {
                         self.branch(instruction)?;
                     }
                 }
@@ -334,7 +359,11 @@ impl<N: Numbers> Vm<N> {
                 Op::Call => {
                     let callee = self.register(a)?;
                     let place = self.base + a;
-                    self.call_value(host, callee, place + 1, b as usize, place, Then::Store, false)?;
+                    if let Value::Closure(closure) = callee {
+                        self.call_closure(closure, place + 1, b as usize, place, Then::Store, false)?;
+                    } else {
+                        self.call_value(host, callee, place + 1, b as usize, place, Then::Store, false)?;
+                    }
                     self.collect_if_due();
                 }
                 Op::Invoke => {

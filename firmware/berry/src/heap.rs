@@ -32,8 +32,8 @@ pub(crate) struct Heap<N: Numbers> {
     pub(crate) modules: Slab<ModuleId, Module<N>>,
     pub(crate) protos: Slab<ProtoId, Proto<N>>,
     pub(crate) cells: Slab<CellId, Cell<N>>,
-    /// The strings that compiled names share.
-    pub(crate) interned: HashTable<StrId>,
+    /// The strings that compiled names share, in the order of their bytes.
+    pub(crate) interned: Vec<StrId>,
     pub(crate) seed: u32,
 }
 
@@ -52,18 +52,17 @@ impl<N: Numbers> Heap<N> {
             modules: Slab::new(),
             protos: Slab::new(),
             cells: Slab::new(),
-            interned: HashTable::new(),
+            interned: Vec::new(),
             seed,
         }
     }
 
     /// Spreads bytes over 32 bits; others cannot foresee collisions without the seed.
     pub(crate) fn hash_bytes(&self, bytes: &[u8]) -> u32 {
-        let mut hash = self.seed ^ 0x9e37_79b9;
-        for &byte in bytes {
-            hash = (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193).rotate_left(5) ^ self.seed;
-        }
-        mix(hash)
+        let spread = |hash: u32, &byte: &u8| {
+            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193).rotate_left(5) ^ self.seed
+        };
+        mix(bytes.iter().fold(self.seed ^ 0x9e37_79b9, spread))
     }
 
     /// The bytes of a string.
@@ -78,7 +77,7 @@ impl<N: Numbers> Heap<N> {
     fn hash_of(&self, string: StrId) -> u32 {
         match string.text() {
             Some(text) => self.hash_bytes(text.as_bytes()),
-            None => self.strings.get(string).map_or(0, |string| string.hash),
+            None => self.strings.get(string).map_or(0, |string| self.hash_bytes(&string.bytes)),
         }
     }
 
@@ -87,17 +86,27 @@ impl<N: Numbers> Heap<N> {
         if bytes.is_empty() {
             return Ok(Value::Str(names::EMPTY));
         }
-        let hash = self.hash_bytes(bytes);
         let copy = self.budget.copy(bytes)?;
-        self.add_string(copy, hash).map(Value::Str)
+        self.add_string(copy).map(Value::Str)
     }
 
-    fn add_string(&mut self, bytes: Box<[u8]>, hash: u32) -> Result<StrId> {
+    /// A new string of two others in a row.
+    pub(crate) fn joined(&mut self, first: StrId, second: StrId) -> Result<Value<N>> {
+        let strings = &self.strings;
+        let bytes = |id: StrId| match id.text() {
+            Some(text) => Ok(text.as_bytes()),
+            None => strings.get(id).map(|string| &*string.bytes),
+        };
+        let both = self.budget.join(bytes(first)?, bytes(second)?)?;
+        self.add_string(both).map(Value::Str)
+    }
+
+    fn add_string(&mut self, bytes: Box<[u8]>) -> Result<StrId> {
         if let Err(raised) = self.strings.reserve(&mut self.budget) {
             self.budget.release_block(bytes);
             return Err(raised);
         }
-        self.strings.insert(&mut self.budget, Str { bytes, hash, interned: false })
+        self.strings.insert(&mut self.budget, Str { bytes, interned: false })
     }
 
     /// The one string with this text that names are compared with.
@@ -105,13 +114,15 @@ impl<N: Numbers> Heap<N> {
         if let Some(found) = names::find(bytes) {
             return Ok(found);
         }
-        let hash = self.hash_bytes(bytes);
-        if let Some(found) = self.find_interned(bytes, hash) {
-            return Ok(found);
+        match self.find_interned(bytes) {
+            Ok(found) => Ok(found),
+            Err(place) => {
+                self.budget.reserve(&mut self.interned, 1)?;
+                let copy = self.budget.copy(bytes)?;
+                let id = self.add_string(copy)?;
+                self.make_interned(id, place)
+            }
         }
-        let copy = self.budget.copy(bytes)?;
-        let id = self.add_string(copy, hash)?;
-        self.make_interned(id)
     }
 
     /// The name with the text of any string.
@@ -126,23 +137,23 @@ impl<N: Numbers> Heap<N> {
         if let Some(found) = names::find(&string.bytes) {
             return Ok(found);
         }
-        if let Some(found) = self.find_interned(&string.bytes, string.hash) {
-            return Ok(found);
+        match self.find_interned(&string.bytes) {
+            Ok(found) => Ok(found),
+            Err(place) => self.make_interned(id, place),
         }
-        self.make_interned(id)
     }
 
-    fn make_interned(&mut self, id: StrId) -> Result<StrId> {
-        let strings = &self.strings;
-        let hasher = |&id: &StrId| u64::from(strings.get(id).map_or(0, |string| string.hash));
-        self.budget.insert_entry(&mut self.interned, id, hasher)?;
+    fn make_interned(&mut self, id: StrId, place: usize) -> Result<StrId> {
+        self.budget.insert(&mut self.interned, place, id)?;
         self.strings.get_mut(id)?.interned = true;
         Ok(id)
     }
 
-    fn find_interned(&self, bytes: &[u8], hash: u32) -> Option<StrId> {
-        let same = |&id: &StrId| self.strings.get(id).is_ok_and(|string| &*string.bytes == bytes);
-        self.interned.find(u64::from(hash), same).copied()
+    /// The name with this text, or the place where it belongs.
+    fn find_interned(&self, bytes: &[u8]) -> core::result::Result<StrId, usize> {
+        let text = |id: &StrId| self.strings.get(*id).map_or(b"".as_slice(), |string| &string.bytes);
+        let place = self.interned.binary_search_by(|id| text(id).cmp(bytes))?;
+        self.interned.get(place).copied().ok_or(place)
     }
 
     pub(crate) fn same_text(&self, a: StrId, b: StrId) -> Result<bool> {

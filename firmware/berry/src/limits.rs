@@ -30,12 +30,14 @@ impl Limits {
 pub(crate) const BLOCK_OVERHEAD_BYTES: usize = 8;
 /// The first allocation of a list holds this many elements.
 pub(crate) const MIN_ELEMENTS: usize = 4;
+/// Slots of the stack that are kept while nothing runs.
+pub(crate) const IDLE_SLOTS: usize = 32;
 /// Values that one function can name: locals, arguments and intermediate results.
 pub(crate) const MAX_REGISTERS: usize = 250;
 /// The longest traceback that is kept for the host.
 pub(crate) const TRACEBACK_BYTES: usize = 1024;
 /// The least that is taken between two collections.
-pub(crate) const FIRST_COLLECTION_BYTES: usize = 1024;
+pub(crate) const FIRST_COLLECTION_BYTES: usize = 2048;
 /// Objects that wait to be marked; more are found by another pass.
 pub(crate) const MARK_STACK: usize = 64;
 /// Entries of a map that are searched one by one; a larger map has an index.

@@ -95,6 +95,16 @@ impl Budget {
         Ok(())
     }
 
+    /// Adds an element for which there is room, or none.
+    #[inline]
+    pub(crate) fn push_reserved<T>(list: &mut Vec<T>, value: T) -> Result<(), Raised> {
+        if list.len() == list.capacity() {
+            return Err(Raised::Internal);
+        }
+        list.push(value);
+        Ok(())
+    }
+
     pub(crate) fn insert<T>(&mut self, list: &mut Vec<T>, at: usize, value: T) -> Result<(), Raised> {
         self.reserve(list, 1)?;
         list.insert(at.min(list.len()), value);
@@ -127,6 +137,18 @@ impl Budget {
         let before = block_bytes::<T>(list.capacity());
         let block = list.into_boxed_slice();
         self.recharge(before, block_bytes::<T>(block.len()));
+        Ok(block)
+    }
+
+    /// Two texts in one block.
+    pub(crate) fn join(&mut self, first: &[u8], second: &[u8]) -> Result<Box<[u8]>, Raised> {
+        let mut list = Vec::new();
+        self.reserve_exact(&mut list, first.len().saturating_add(second.len()))?;
+        list.extend_from_slice(first);
+        list.extend_from_slice(second);
+        let before = block_bytes::<u8>(list.capacity());
+        let block = list.into_boxed_slice();
+        self.recharge(before, block_bytes::<u8>(block.len()));
         Ok(block)
     }
 

@@ -13,7 +13,6 @@ use crate::value::{Type, Value};
 #[derive(Debug)]
 pub(crate) struct Str {
     pub(crate) bytes: Box<[u8]>,
-    pub(crate) hash: u32,
     /// It stands in the table of names, so it is the only one with this text there.
     pub(crate) interned: bool,
 }

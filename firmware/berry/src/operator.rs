@@ -228,11 +228,9 @@ impl<N: Numbers> Vm<N> {
 
     /// Two strings in a row.
     fn joined(&mut self, x: StrId, y: StrId) -> Result<Value<N>> {
-        let mut text = Text::default();
-        let put = self.put_string(&mut text, x).and_then(|()| self.put_string(&mut text, y));
-        let joined = put.and_then(|()| self.heap.string(text.as_bytes()));
-        self.discard(text);
-        joined
+        let length = self.heap.text(x)?.len() + self.heap.text(y)?.len();
+        self.spend(length / 8)?;
+        self.heap.joined(x, y)
     }
 
     pub(crate) fn unary(

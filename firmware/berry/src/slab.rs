@@ -113,7 +113,7 @@ impl<K: Key, T> Slab<K, T> {
         }
         let length = self.entries.len();
         budget
-            .reserve_exact(&mut self.entries, length + length / 4 + 4)
+            .reserve_exact(&mut self.entries, length + length / 8 + 2)
             .or_else(|_| budget.reserve_exact(&mut self.entries, length + 1))
     }
 
@@ -208,7 +208,7 @@ impl<K: Key, T> Slab<K, T> {
             }
         }
         let length = self.entries.len();
-        if length == 0 || self.entries.capacity() > length + length / 2 + SLACK {
+        if length == 0 || self.entries.capacity() > length + length / 4 + SLACK {
             budget.shrink(&mut self.entries, length + length / 8);
         }
         seen
@@ -216,4 +216,4 @@ impl<K: Key, T> Slab<K, T> {
 }
 
 /// Vacant places that are not worth a move of all others.
-const SLACK: usize = 8;
+const SLACK: usize = 4;

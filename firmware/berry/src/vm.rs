@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind};
 use crate::globals::Globals;
 use crate::heap::Heap;
 use crate::host::{Answer, Host};
-use crate::limits::Limits;
+use crate::limits::{IDLE_SLOTS, Limits};
 use crate::memory::append_bounded;
 use crate::names;
 use crate::numbers::Numbers;
@@ -413,6 +413,7 @@ impl<N: Numbers> Vm<N> {
         self.heap.budget.release(core::mem::take(&mut self.open_cells));
         self.heap.budget.release(core::mem::take(&mut self.frames));
         self.heap.budget.release(core::mem::take(&mut self.handlers));
+        self.heap.budget.release(core::mem::take(&mut self.stack));
         core::mem::replace(&mut self.globals, Globals::new()).release(&mut self.heap.budget);
         self.collect();
     }
@@ -458,8 +459,9 @@ impl<N: Numbers> Vm<N> {
         self.heap.mark_rest(&mut marker);
         let seen = self.heap.sweep();
         if self.frames.is_empty() && self.suspended.is_none() {
-            self.stack.truncate(top);
-            self.heap.budget.shrink(&mut self.stack, top);
+            // Room for a callback or two is kept; a deep recursion's is given back.
+            self.stack.truncate(IDLE_SLOTS.max(top));
+            self.heap.budget.shrink(&mut self.stack, IDLE_SLOTS.max(top));
         }
         // A heap that is nearly full must not make a run endless by collecting all the time.
         self.steps = self.steps.saturating_sub(seen / 4);
