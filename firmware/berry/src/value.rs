@@ -230,6 +230,6 @@ mod tests {
     #[test]
     fn values_are_small() {
         assert_eq!(size_of::<Value<Narrow>>(), 8);
-        assert_eq!(size_of::<Value<Wide>>(), 16);
+        assert!(size_of::<Value<Wide>>() <= 16);
     }
 }
