@@ -392,7 +392,6 @@ fn policy(memory: u8, shape: u8, more: u8) -> Policy {
         anonymous: if more & 0x01 == 0 { Anonymous::Loopback } else { Anonymous::Always },
         sys_interval_seconds: u32::from(more >> 1 & 1),
         max_keep_alive_seconds: u16::from(more >> 2 & 3) * 5,
-        log_details: more & 0x10 == 0,
         max_session_expiry_seconds: if more & 0x10 == 0 { u32::MAX } else { u32::from(more >> 5) },
         log_details: shape & 0x08 != 0,
         limits,
