@@ -202,7 +202,7 @@ impl<N: Numbers> Call<'_, N> {
 /// `argument 1 must be a string, not nil`; a plain sentence where there is no memory for it.
 fn alloc_message(place: usize, wanted: &str, found: &str) -> Cow<'static, str> {
     let mut text = Vec::new();
-    let mut digits = crate::text::Digits::default();
+    let mut digits = crate::digits::Digits::default();
     let number = digits.decimal(i64::try_from(place).unwrap_or_default().saturating_add(1));
     for part in [b"argument ", number, b" must be a ", wanted.as_bytes(), b", not ", found.as_bytes()] {
         crate::memory::append_bounded(&mut text, part, 100);

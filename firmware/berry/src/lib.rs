@@ -62,8 +62,10 @@ mod call;
 mod code;
 mod collect;
 mod compile;
+mod digits;
 mod error;
 mod execute;
+mod format;
 mod globals;
 mod heap;
 mod host;
@@ -85,6 +87,7 @@ mod text;
 mod token;
 mod value;
 mod vm;
+mod walk;
 
 pub use crate::compile::Scope;
 pub use crate::error::{Error, ErrorKind};

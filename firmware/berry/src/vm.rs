@@ -574,7 +574,7 @@ impl<N: Numbers> Vm<N> {
             let running = depth + 1 == self.frames.len();
             let pc = if running { self.pc } else { frame.pc as usize };
             let Ok(proto) = self.heap.protos.get(frame.proto) else { continue };
-            let mut digits = crate::text::Digits::default();
+            let mut digits = crate::digits::Digits::default();
             let line = digits.decimal(i64::from(proto.line(pc.saturating_sub(1))));
             for part in [
                 b"\n\t",

@@ -6,6 +6,7 @@
 mod class;
 mod expression;
 mod function;
+mod register;
 mod statement;
 
 use alloc::vec::Vec;
@@ -136,7 +137,7 @@ impl<N: Numbers> Compiler<'_, '_, N> {
         let column = before.iter().rev().take_while(|&&byte| byte != b'\n').count() as u32 + 1;
         let mut message = Vec::new();
         append_bounded(&mut message, self.heap.text(self.source).unwrap_or_default(), MESSAGE_BYTES);
-        let mut digits = crate::text::Digits::default();
+        let mut digits = crate::digits::Digits::default();
         append_bounded(&mut message, b":", MESSAGE_BYTES);
         append_bounded(&mut message, digits.decimal(i64::from(line)), MESSAGE_BYTES);
         append_bounded(&mut message, b": ", MESSAGE_BYTES);
@@ -198,7 +199,7 @@ impl<N: Numbers> Compiler<'_, '_, N> {
     /// An error that shows the next token.
     fn error_near<T>(&mut self, before: &[&str], after: &str) -> Result<T> {
         self.error::<()>(before).ok();
-        let mut digits = crate::text::Digits::default();
+        let mut digits = crate::digits::Digits::default();
         let text: &[u8] = match self.token {
             Token::End => b"EOS",
             Token::Name(name) | Token::Str(name) => self.heap.text(name).unwrap_or_default(),

@@ -2,12 +2,13 @@
 
 use super::{Native, Result, Tables, base};
 use crate::call::Args;
+use crate::digits::Digits;
 use crate::host::Host;
 use crate::names;
 use crate::numbers::{Integer as _, Numbers, Real as _};
 use crate::raised::Raised;
 use crate::slab::StrId;
-use crate::text::{Digits, Text};
+use crate::text::Text;
 use crate::value::Value;
 use crate::vm::Vm;
 
