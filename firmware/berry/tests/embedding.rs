@@ -190,6 +190,33 @@ fn what_takes_too_much_is_ended_and_cannot_be_caught() {
 }
 
 #[test]
+fn natives_pay_for_what_they_do() {
+    let steps = |work: &str| {
+        let mut vm = Vm::<Narrow>::new(Limits { heap_bytes: 1 << 20, ..Limits::CHIP }, 5);
+        let source = format!("import string import json var s = 'x' for i: 1..13 s = s + s end {work}");
+        run(&mut vm, &mut Board::default(), &source).unwrap();
+        Limits::CHIP.steps - vm.steps_left()
+    };
+    let nothing = steps("");
+    for work in [
+        "string.toupper(s)",
+        "string.replace(s, 'x', 'y')",
+        "string.split(s, 'y')",
+        "bytes().fromstring(s)",
+        "s + s",
+        "s == s .. ''",
+        "json.dump(s)",
+        "json.load('\"' + s + '\"')",
+        "[].resize(8192)",
+        "str([s])",
+        "bytes(-8192).tohex()",
+        "format('%s', s)",
+    ] {
+        assert!(steps(work) > nothing + 800, "{work}: {} after {nothing}", steps(work));
+    }
+}
+
+#[test]
 fn depth_is_bounded_everywhere() {
     let (kind, text) = error("def f() return f() + 1 end f()");
     assert!(kind == ErrorKind::Exception && text.starts_with("runtime_error: stack overflow"), "{text}");
@@ -222,7 +249,7 @@ fn depth_is_bounded_everywhere() {
         &mut Vm::new(Limits { heap_bytes: 100_000, ..Limits::CHIP }, 5),
         &mut board,
         "import json import string\n\
-         var s = '' for i: 1..500 s = s + '[' end print(json.load(s))\n\
+         var s = '' for i: 1..500 s = '[' + s + ']' end print(json.load(s), json.load('[[[]]]'))\n\
          var l = [] var m = {} for i: 1..100 l = [l] m = {1: m} end\n\
          print(size(str(l)) < 200, size(str(m)) < 400)\n\
          try json.dump(l) except 'value_error' print('too deep') end\n\
@@ -231,7 +258,7 @@ fn depth_is_bounded_everywhere() {
          l = [] l.push(l) try json.dump(l) except 'value_error' print(l) end",
     )
     .unwrap();
-    assert_eq!(board.printed, ["nil", "true true", "too deep", "too deep", "[[...]]"]);
+    assert_eq!(board.printed, ["nil [[[]]]", "true true", "too deep", "too deep", "[[...]]"]);
 }
 
 #[test]

@@ -73,6 +73,11 @@ def nested()
   end
 end
 assert(nested() == 2)
+# An exception in a loop goes through it.
+assert(thrown(def () for i: 0..2 raise 'a', i end end) == 'a|0')
+assert(thrown(def () for i: [1] for j: [2] raise 'a', i + j end end end) == 'a|3')
+# The end of an iterator, raised by hand, ends the loop around it.
+assert(thrown(def () for i: 0..2 raise 'stop_iteration' end end) == 'none')
 # Instances as exceptions, caught by their class.
 class Failure var code def init(c) self.code = c end end
 class Worse : Failure end
