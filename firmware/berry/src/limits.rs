@@ -7,7 +7,8 @@ pub struct Limits {
     pub heap_bytes: usize,
     /// Steps of one run: an instruction costs one, a native one per element and per eight bytes.
     pub steps: u32,
-    /// Levels of blocks and expressions in a source, of values in a printed text, in JSON and in comparisons.
+    /// Levels of blocks and expressions in a source, of values in a printed text, in JSON and in comparisons; together
+    /// with those of natives that wait for a script. Each costs stack of the processor.
     pub nesting: u16,
     /// Calls that may wait for each other.
     pub calls: u16,

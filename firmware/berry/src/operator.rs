@@ -314,7 +314,7 @@ impl<N: Numbers> Vm<N> {
                 self.heap.same_text(x, y)?
             }
             (Value::List(x), Value::List(y)) if x != y => {
-                if depth >= self.limits.nesting {
+                if self.depth.saturating_add(depth) >= self.limits.nesting {
                     return self.raise(names::RUNTIME_ERROR, "lists nested too deeply to be compared");
                 }
                 let length = self.heap.lists.get(x)?.len();

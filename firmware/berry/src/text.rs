@@ -50,7 +50,6 @@ impl<N: Numbers> fmt::Write for Writer<'_, N> {
 #[derive(Clone, Copy)]
 struct Around<'a, N: Numbers> {
     value: Value<N>,
-    depth: u16,
     outer: Option<&'a Around<'a, N>>,
 }
 
@@ -176,13 +175,15 @@ impl<N: Numbers> Vm<N> {
                     Value::List(_) => (b"[", b"]", b"[...]"),
                     _ => (b"{", b"}", b"{...}"),
                 };
-                let depth = outer.map_or(0, |outer| outer.depth + 1);
-                if depth >= self.limits.nesting || outer.is_some_and(|outer| outer.holds(value)) {
+                if self.depth >= self.limits.nesting || outer.is_some_and(|outer| outer.holds(value)) {
                     return self.put(text, cut);
                 }
-                let around = Around { value, depth, outer };
+                let around = Around { value, outer };
                 self.put(text, open)?;
-                self.write_elements(host, text, &around)?;
+                self.depth += 1;
+                let written = self.write_elements(host, text, &around);
+                self.depth -= 1;
+                written?;
                 self.put(text, close)
             }
             Value::Instance(_) | Value::Super(_) => self.write_instance(host, text, value, quoted, outer),

@@ -84,6 +84,8 @@ pub struct Vm<N: Numbers> {
     pub(crate) proto: Option<ProtoId>,
     pub(crate) steps: u32,
     pub(crate) reentry: u8,
+    /// Levels of values that are being written, those of natives further out included.
+    pub(crate) depth: u16,
     /// Where a native may put arguments for scripts, if one is running.
     pub(crate) scratch: Option<usize>,
     pub(crate) modules: Vec<(StrId, Value<N>)>,
@@ -117,6 +119,7 @@ impl<N: Numbers> Vm<N> {
             proto: None,
             steps: 0,
             reentry: 0,
+            depth: 0,
             scratch: None,
             modules: Vec::new(),
             imports: Vec::new(),
@@ -299,6 +302,7 @@ impl<N: Numbers> Vm<N> {
         self.imports.clear();
         self.exception = (Value::Nil, Value::Nil);
         self.reentry = 0;
+        self.depth = 0;
         self.scratch = None;
         self.proto = None;
         self.base = 0;
@@ -512,7 +516,15 @@ impl<N: Numbers> Vm<N> {
         scope: Scope,
     ) -> Result<ProtoId, Failed> {
         let name = self.heap.intern(name).map_err(Failed::Raised)?;
-        compile::compile(&mut self.heap, &mut self.globals, host, self.limits.nesting, name, source, scope)
+        compile::compile(
+            &mut self.heap,
+            &mut self.globals,
+            host,
+            self.limits.nesting.saturating_sub(self.depth),
+            name,
+            source,
+            scope,
+        )
     }
 
     pub(crate) fn closure_of(&mut self, proto: ProtoId) -> Result<ClosureId, Raised> {

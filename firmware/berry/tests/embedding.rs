@@ -258,6 +258,17 @@ fn depth_is_bounded_everywhere() {
          l = [] l.push(l) try json.dump(l) except 'value_error' print(l) end",
     )
     .unwrap();
+    // Levels count on where a native waits for a script that writes again.
+    let mut deep = Board::default();
+    run(
+        &mut vm(),
+        &mut deep,
+        "def nest(x, n) for i: 1..n x = [x] end return x end\n\
+         class A def tostring() return str(nest([], 20)) end end\n\
+         print(size(str(nest([], 20))), size(str(nest(A(), 20))))",
+    )
+    .unwrap();
+    assert_eq!(deep.printed, ["42 69"]);
     assert_eq!(board.printed, ["nil [[[]]]", "true true", "too deep", "too deep", "[[...]]"]);
 }
 

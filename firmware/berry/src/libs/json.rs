@@ -56,7 +56,7 @@ impl Reader {
         self.skip_blank(vm)?;
         let Some(byte) = self.peek(vm)? else { return Ok(None) };
         match byte {
-            b'{' | b'[' if depth >= vm.limits.nesting => Ok(None),
+            b'{' | b'[' if vm.depth.saturating_add(depth) >= vm.limits.nesting => Ok(None),
             b'{' => self.object(vm, depth),
             b'[' => self.array(vm, depth),
             b'"' => self.string(vm),
@@ -225,7 +225,7 @@ fn dump<N: Numbers>(vm: &mut Vm<N>, host: &mut dyn Host<N>, args: Args) -> Resul
         _ => None,
     };
     let value = vm.arg(args, 0);
-    vm.string_from(|vm, text| write(vm, host, text, value, indent, 0))
+    vm.string_from(|vm, text| write(vm, host, text, value, indent))
 }
 
 fn new_line<N: Numbers>(vm: &mut Vm<N>, text: &mut Text, indent: Option<u16>) -> Result<()> {
@@ -244,7 +244,6 @@ fn write<N: Numbers>(
     text: &mut Text,
     value: Value<N>,
     indent: Option<u16>,
-    depth: u16,
 ) -> Result<()> {
     vm.spend(1)?;
     let mut digits = Digits::default();
@@ -257,14 +256,17 @@ fn write<N: Numbers>(
         Value::Real(_) => vm.put(text, b"null"),
         Value::Str(id) => vm.put_escaped(text, id, b'"'),
         Value::List(_) | Value::Map(_) => {
-            if depth >= vm.limits.nesting {
+            if vm.depth >= vm.limits.nesting {
                 return vm.raise(names::VALUE_ERROR, "value nested too deeply for JSON");
             }
-            write_elements(vm, host, text, value, indent, depth)
+            vm.depth += 1;
+            let written = write_elements(vm, host, text, value, indent);
+            vm.depth -= 1;
+            written
         }
         Value::Instance(id) if !matches!(vm.heap.instances.get(id)?.base, Value::Undefined) => {
             let base = vm.heap.instances.get(id)?.base;
-            write(vm, host, text, base, indent, depth)
+            write(vm, host, text, base, indent)
         }
         other => {
             let shown = vm.string_of(host, other)?;
@@ -280,7 +282,6 @@ fn write_elements<N: Numbers>(
     text: &mut Text,
     value: Value<N>,
     indent: Option<u16>,
-    depth: u16,
 ) -> Result<()> {
     let (open, close): (&[u8], &[u8]) = match value {
         Value::List(_) => (b"[", b"]"),
@@ -317,7 +318,7 @@ fn write_elements<N: Numbers>(
             vm.put_escaped(text, id, b'"')?;
             vm.put(text, if indent.is_some() { b": ".as_slice() } else { b":" })?;
         }
-        write(vm, host, text, element, inner, depth + 1)?;
+        write(vm, host, text, element, inner)?;
     }
     if count > 0 {
         new_line(vm, text, indent)?;
