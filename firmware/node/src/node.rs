@@ -217,6 +217,11 @@ impl<B: Board> Node<B> {
         settings.check_board(self.identity.limits.memory_bytes)
     }
 
+    /// The board.
+    pub fn board(&self) -> &B {
+        &self.board
+    }
+
     /// The settings in use.
     pub fn settings(&self) -> &Settings {
         &self.settings
