@@ -16,6 +16,7 @@ use obkmq_image::manifest::{FileKind, ManifestFile};
 use obkmq_image::{Chip, Manifest, PartitionTable, identify, layout};
 
 use crate::chip::{self, Build};
+use crate::crates::Crates;
 use crate::process;
 use crate::project::Project;
 use crate::sizes::{Sizes, grouped};
@@ -75,7 +76,7 @@ pub(crate) fn make(project: &Project, build: &Build, offline: bool) -> Result<()
         grouped(image.len() as u64),
         grouped(slot.size.into())
     );
-    print!("{sizes}");
+    print!("{sizes}{}", Crates::of(&program)?);
     let excesses = sizes.excesses(&project.esp32_folder().join(SIZE_BUDGET), build.chip.name())?;
     ensure!(excesses.is_empty(), "the size budget is broken\n  {}", excesses.join("\n  "));
     Ok(())

@@ -8,6 +8,7 @@ mod bench_berry;
 mod bench_broker;
 mod chip;
 mod ci;
+mod crates;
 mod demo;
 mod fuzz;
 mod image;
