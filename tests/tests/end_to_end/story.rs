@@ -66,7 +66,7 @@ fn whole_story() {
         assert_eq!(connack(broker, Some(("house", "correct horse"))), Some(0), "round {round}");
         if round == 0 {
             let refused = obkmq(&["info", "--port", &sim.port]).run().expect(0).output;
-            assert!(refused.contains("reason=wrong user name or password"), "{refused}");
+            assert!(refused.contains("ago: wrong user name or password"), "{refused}");
             drop(sim);
             sim = Sim::start(home, &[]);
             broker = sim.running();
