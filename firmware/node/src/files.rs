@@ -54,7 +54,7 @@ impl<B: Board> Node<B> {
         let end = Fields::new().with("free", self.files.free_bytes());
         answer.end = Ok(match self.files.state() {
             FilesState::Whole => end,
-            FilesState::OldList | FilesState::Lost => end.with("state", "damaged"),
+            FilesState::OldList | FilesState::Lost | FilesState::Unread => end.with("state", "damaged"),
         });
         answer
     }
@@ -82,7 +82,7 @@ impl<B: Board> Node<B> {
         if let Some(upload) = self.console.upload.take() {
             self.files.abandon(upload);
         }
-        let same = match self.files.begin(info)? {
+        let same = match self.files.begin(self.board.flash(), info)? {
             Begun::Same => "yes",
             Begun::Upload(upload) => {
                 self.console.upload = Some(upload);
@@ -101,7 +101,7 @@ impl<B: Board> Node<B> {
 
     pub(crate) fn load_files(&mut self) {
         match self.files.load(self.board.flash()) {
-            Ok(FilesState::Whole) => {}
+            Ok(FilesState::Whole | FilesState::Unread) => {}
             Ok(FilesState::OldList) => self.log(
                 LogLevel::Error,
                 format_args!(

@@ -231,7 +231,8 @@ impl<B: Board> Node<B> {
     pub fn adopt(&mut self, mut settings: Settings) -> Result<(), AdoptError> {
         self.check(&settings)?;
         settings.raise_generation(self.settings.generation());
-        if settings == self.settings && !self.locked {
+        // What is on trial is in use and not stored.
+        if settings == self.settings && !self.locked && self.trial.is_none() {
             return Ok(());
         }
         settings.raise_generation(self.settings.generation().saturating_add(1));

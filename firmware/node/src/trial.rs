@@ -68,12 +68,13 @@ impl<B: Board> Node<B> {
                 "the stored settings are damaged: `list` shows what is left, and a transaction corrects it",
             );
         }
-        let mut former = match self.settings_store.former(self.board.flash()) {
+        let current = self.settings.generation();
+        let mut former = match self.settings_store.former(self.board.flash(), current) {
             Ok(Some(former)) => former,
             Ok(None) => return Answer::refuse(ErrorCode::NotThere, "there are no settings before these"),
             Err(error) => return Answer::refuse(ErrorCode::Storage, error.to_string()),
         };
-        former.raise_generation(self.settings.generation().saturating_add(1));
+        former.raise_generation(current.saturating_add(1));
         if let Err(error) = self.check(&former) {
             return refuse(&error);
         }

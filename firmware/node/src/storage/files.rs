@@ -34,6 +34,8 @@ const OTHER_PAGES: u32 = 3;
 
 const LIST: u32 = 0xFFFF_0000;
 const MARKER: u32 = 0xFFFF_0001;
+/// The list without its names has so many bytes a file.
+const SHORTEST_ENTRY_BYTES: usize = 2 + 4 + 32 + 1 + 1;
 /// Identifiers below that of [`LIST`].
 const LAST_ID: u16 = 0xFFFE;
 
@@ -92,12 +94,20 @@ pub(crate) enum FilesState {
     OldList,
     /// Nothing can be read.
     Lost,
+    /// It could not be looked at: flash failed or memory is short. What is there is not known.
+    Unread,
 }
 
 /// A file.
 struct Entry {
     info: FileInfo,
     id: u16,
+}
+
+/// A file on its way: its identifier, and the chunks it will have in the end.
+struct Reserved {
+    id: u16,
+    chunks: u32,
 }
 
 /// Chunks that no file has.
@@ -131,8 +141,12 @@ pub(crate) struct Files {
     state: FilesState,
     last_id: u16,
     unlisted: Vec<Unlisted>,
-    /// Chunks of uploads, whether written or not.
-    reserved_chunks: u32,
+    /// More of them stand in flash than are noted.
+    more_unlisted: bool,
+    /// Uploads, whether anything of them is written or not.
+    reserved: Vec<Reserved>,
+    /// Flash has failed: it may have a list that was refused, so that nothing is removed until another list is stored.
+    in_doubt: bool,
 }
 
 impl Files {
@@ -145,19 +159,27 @@ impl Files {
             state: FilesState::Whole,
             last_id: 0,
             unlisted: Vec::new(),
-            reserved_chunks: 0,
+            more_unlisted: false,
+            reserved: Vec::new(),
+            in_doubt: false,
         }
     }
 
     /// Reads the list, and notes what nobody lists.
     pub(crate) fn load<F: MultiwriteNorFlash>(&mut self, flash: &mut F) -> Result<FilesState, StorageError> {
         self.page_bytes = u32::try_from(F::ERASE_SIZE).unwrap_or(u32::MAX).max(1);
+        self.state = FilesState::Unread;
         self.state = match self.load_list(flash) {
             Err(StorageError::Damaged) => FilesState::Lost,
             state => state?,
         };
-        if self.state == FilesState::Whole {
+        if self.state != FilesState::Lost {
             self.note_unlisted(flash)?;
+        }
+        if self.state == FilesState::OldList {
+            // They stay until the owner writes a file; until then only their identifiers are taken.
+            self.unlisted.clear();
+            self.more_unlisted = false;
         }
         Ok(self.state)
     }
@@ -166,12 +188,16 @@ impl Files {
         let mut buffer = item_buffer()?;
         let mut map = open::<u32, F>(flash, &self.range)?;
         let marker = complete(map.fetch_item::<u32>(&mut buffer, &MARKER))?.unwrap_or(0);
-        let list = complete(map.fetch_item::<&[u8]>(&mut buffer, &LIST))?.and_then(decode_list);
+        let list = match complete(map.fetch_item::<&[u8]>(&mut buffer, &LIST))? {
+            Some(list) => decode_list(list)?,
+            None => Some((0, Vec::new())),
+        };
+        let is_list = list.is_some();
         let (generation, entries) = list.unwrap_or_default();
         self.generation = generation.max(marker);
         self.last_id = entries.iter().map(|entry| entry.id).max().unwrap_or(0);
         self.entries = entries;
-        Ok(if generation < marker { FilesState::OldList } else { FilesState::Whole })
+        Ok(if generation < marker || !is_list { FilesState::OldList } else { FilesState::Whole })
     }
 
     fn note_unlisted<F: MultiwriteNorFlash>(&mut self, flash: &mut F) -> Result<(), StorageError> {
@@ -179,9 +205,14 @@ impl Files {
         let mut scratch = item_buffer()?;
         let mut map = open::<u32, F>(flash, &self.range)?;
         let mut items = complete(map.fetch_all_items(&mut scratch))?;
+        self.more_unlisted = false;
         while let Some((key, _)) = complete::<Option<(u32, &[u8])>, _>(items.next(&mut buffer))? {
             let (id, chunk) = parts(key);
-            if id > LAST_ID || self.entries.iter().any(|entry| entry.id == id) {
+            // A file may have the identifier of one that an older list hid: what is behind its end is not its own.
+            let entry = self.entries.iter().find(|entry| entry.id == id);
+            let begin =
+                entry.map_or(0, |entry| u16::try_from(chunks_of(entry.info.bytes)).unwrap_or(u16::MAX));
+            if id > LAST_ID || chunk < begin || self.reserved.iter().any(|upload| upload.id == id) {
                 continue;
             }
             self.last_id = self.last_id.max(id);
@@ -190,9 +221,11 @@ impl Files {
                 unlisted.chunks.end = unlisted.chunks.end.max(end);
             } else if self.unlisted.len() < UNLISTED_FILES_NOTED {
                 self.unlisted.try_reserve(1).map_err(|_| StorageError::Memory)?;
-                self.unlisted.push(Unlisted { id, chunks: 0..end });
+                self.unlisted.push(Unlisted { id, chunks: begin..end });
+            } else {
+                // What finds no place in the notes is looked for again once they are done.
+                self.more_unlisted = true;
             }
-            // What finds no place in the notes is found at the next boot.
         }
         Ok(())
     }
@@ -216,7 +249,8 @@ impl Files {
         let pages = self.range.end.saturating_sub(self.range.start) / self.page_bytes;
         let listed: u32 = self.entries.iter().map(|entry| chunks_of(entry.info.bytes)).sum();
         let all = pages.saturating_sub(OTHER_PAGES).saturating_mul(CHUNKS_PER_PAGE);
-        all.saturating_sub(listed).saturating_sub(self.reserved_chunks).saturating_sub(self.unlisted_chunks())
+        let reserved: u32 = self.reserved.iter().map(|upload| upload.chunks).sum();
+        all.saturating_sub(listed).saturating_sub(reserved).saturating_sub(self.unlisted_chunks())
     }
 
     fn unlisted_chunks(&self) -> u32 {
@@ -266,9 +300,16 @@ impl Files {
     }
 
     /// Begins to write a file. Nothing is written to flash yet.
-    pub(crate) fn begin(&mut self, info: FileInfo) -> Result<Begun, FileError> {
+    ///
+    /// A file that is there already is not written again, unless it is damaged.
+    pub(crate) fn begin<F: MultiwriteNorFlash>(
+        &mut self,
+        flash: &mut F,
+        info: FileInfo,
+    ) -> Result<Begun, FileError> {
+        self.settle_doubts(flash)?;
         let former = self.find(&info.name).map(|entry| &entry.info);
-        if former == Some(&info) {
+        if former == Some(&info) && self.is_whole(flash, &info)? {
             return Ok(Begun::Same);
         }
         if former.is_none() && self.entries.len() >= FILES_LIMIT {
@@ -285,18 +326,38 @@ impl Files {
         let mut chunk = Vec::new();
         chunk.try_reserve_exact(CHUNK_LENGTH.min(info.bytes as usize)).map_err(|_| FileError::Memory)?;
         let id = self.next_id().ok_or(FileError::TooMany)?;
+        self.reserved.try_reserve(1).map_err(|_| FileError::Memory)?;
+        self.reserved.push(Reserved { id, chunks: needed });
         self.last_id = id;
-        self.reserved_chunks = self.reserved_chunks.saturating_add(needed);
         Ok(Begun::Upload(Upload { info, id, received: 0, hash: Sha256::new(), chunk }))
     }
 
-    /// An identifier that neither a file nor what is still to be removed has.
+    /// Looks at what could not be looked at before, and stores the list anew where flash may have one that was refused.
+    fn settle_doubts<F: MultiwriteNorFlash>(&mut self, flash: &mut F) -> Result<(), StorageError> {
+        if self.state == FilesState::Unread {
+            self.load(flash)?;
+        }
+        if self.in_doubt { self.store_list(flash) } else { Ok(()) }
+    }
+
+    /// Whether every chunk of a file can be read. The store checks their contents.
+    fn is_whole<F: MultiwriteNorFlash>(&self, flash: &mut F, info: &FileInfo) -> Result<bool, FileError> {
+        for offset in (0..info.bytes).step_by(CHUNK_LENGTH) {
+            match self.read(flash, &info.name, offset, &mut [0]) {
+                Err(FileError::Damaged | FileError::Storage(StorageError::Damaged)) => return Ok(false),
+                read => read?,
+            };
+        }
+        Ok(true)
+    }
+
+    /// An identifier that no file, no upload and nothing that is still to be removed has.
     fn next_id(&self) -> Option<u16> {
         let taken = |id: u16| {
             self.entries.iter().any(|entry| entry.id == id)
                 || self.unlisted.iter().any(|other| other.id == id)
+                || self.reserved.iter().any(|upload| upload.id == id)
         };
-        // Uploads have the latest ones, and there are fewer of them than identifiers by far.
         let after = (self.last_id.saturating_add(1)..=LAST_ID).chain(1..=self.last_id);
         after.into_iter().find(|id| !taken(*id))
     }
@@ -372,7 +433,7 @@ impl Files {
             self.abandon(upload);
             return Err(error.into());
         }
-        self.reserved_chunks = self.reserved_chunks.saturating_sub(chunks_of(upload.info.bytes));
+        self.reserved.retain(|other| other.id != upload.id);
         if let Some(former) = former {
             self.forget_chunks(former.id, chunks_of(former.info.bytes));
         }
@@ -381,7 +442,7 @@ impl Files {
 
     /// Drops an upload.
     pub(crate) fn abandon(&mut self, upload: Upload) {
-        self.reserved_chunks = self.reserved_chunks.saturating_sub(chunks_of(upload.info.bytes));
+        self.reserved.retain(|other| other.id != upload.id);
         self.forget_chunks(upload.id, chunks_of(upload.received));
     }
 
@@ -391,6 +452,7 @@ impl Files {
         flash: &mut F,
         name: &FileName,
     ) -> Result<(), FileError> {
+        self.settle_doubts(flash)?;
         let at = self.entries.iter().position(|entry| entry.info.name == *name).ok_or(FileError::NotThere)?;
         let entry = self.entries.remove(at);
         if let Err(error) = self.store_list(flash) {
@@ -403,39 +465,53 @@ impl Files {
 
     fn forget_chunks(&mut self, id: u16, chunks: u32) {
         let chunks = 0..u16::try_from(chunks).unwrap_or(u16::MAX);
-        // Without memory for the note they are found at the next boot.
-        if !chunks.is_empty() && self.unlisted.try_reserve(1).is_ok() {
+        if chunks.is_empty() {
+            return;
+        }
+        if self.unlisted.try_reserve(1).is_ok() {
             self.unlisted.push(Unlisted { id, chunks });
+        } else {
+            self.more_unlisted = true;
         }
     }
 
     /// Whether [`Files::work`] has something to do.
     pub(crate) fn has_work(&self) -> bool {
-        !self.unlisted.is_empty()
+        !self.in_doubt && (self.more_unlisted || !self.unlisted.is_empty())
     }
 
-    /// Removes one chunk that nobody lists.
+    /// Removes one chunk that nobody lists. After a failure there is nothing to do until somebody writes a file.
     pub(crate) fn work<F: MultiwriteNorFlash>(&mut self, flash: &mut F) -> Result<(), StorageError> {
-        let Some(unlisted) = self.unlisted.last_mut() else { return Ok(()) };
-        let (id, Some(number)) = (unlisted.id, unlisted.chunks.next()) else {
+        let result = self.remove_unlisted(flash);
+        self.in_doubt |= result.is_err();
+        result
+    }
+
+    fn remove_unlisted<F: MultiwriteNorFlash>(&mut self, flash: &mut F) -> Result<(), StorageError> {
+        let Some(unlisted) = self.unlisted.last() else { return self.note_unlisted(flash) };
+        let (id, Some(number)) = (unlisted.id, unlisted.chunks.clone().next()) else {
             self.unlisted.pop();
             return Ok(());
         };
         let mut buffer = item_buffer()?;
         let mut map = open::<u32, F>(flash, &self.range)?;
-        let removed = complete(map.remove_item(&mut buffer, &(u32::from(id) << 16 | u32::from(number))));
-        if removed.is_err() {
-            // Not again and again: they are found at the next boot.
-            self.unlisted.pop();
+        complete(map.remove_item(&mut buffer, &key(id, usize::from(number))?))?;
+        if let Some(unlisted) = self.unlisted.last_mut() {
+            unlisted.chunks.start = number.saturating_add(1);
         }
-        removed
+        Ok(())
     }
 
     fn store_list<F: MultiwriteNorFlash>(&mut self, flash: &mut F) -> Result<(), StorageError> {
         let generation = self.generation.saturating_add(1);
         let list = encode_list(generation, &self.entries)?;
+        // Whatever an operation that fails leaves in flash, this one has the same number.
+        self.in_doubt = true;
+        // Damage hid what else stands there.
+        self.more_unlisted |= self.state == FilesState::OldList;
         self.store(flash, LIST, &list)?;
         // From here on the new list is the one that a restart finds.
+        self.in_doubt = false;
         self.generation = generation;
         self.state = FilesState::Whole;
         let mut buffer = item_buffer()?;
@@ -490,10 +566,15 @@ fn encode_list(generation: u32, entries: &[Entry]) -> Result<Vec<u8>, StorageErr
     list.finish()
 }
 
-/// Reads a list; `None` if it is none.
-fn decode_list(list: &[u8]) -> Option<(u32, Vec<Entry>)> {
-    let (generation, mut rest) = list.split_first_chunk()?;
+/// Reads a list; `None` if it is none: files are in the order of their names, and each has chunks of its own.
+fn decode_list(list: &[u8]) -> Result<Option<(u32, Vec<Entry>)>, StorageError> {
     let mut entries = Vec::new();
+    entries.try_reserve_exact(list.len() / SHORTEST_ENTRY_BYTES).map_err(|_| StorageError::Memory)?;
+    Ok(decode_entries(list, &mut entries).map(|generation| (generation, entries)))
+}
+
+fn decode_entries(list: &[u8], entries: &mut Vec<Entry>) -> Option<u32> {
+    let (generation, mut rest) = list.split_first_chunk()?;
     while !rest.is_empty() {
         let (id, tail) = rest.split_first_chunk()?;
         let (bytes, tail) = tail.split_first_chunk()?;
@@ -501,12 +582,15 @@ fn decode_list(list: &[u8]) -> Option<(u32, Vec<Entry>)> {
         let (&length, tail) = tail.split_first()?;
         let (name, tail) = tail.split_at_checked(usize::from(length))?;
         let name = FileName::new(core::str::from_utf8(name).ok()?).ok()?;
-        entries.try_reserve(1).ok()?;
-        let info = FileInfo { name, bytes: u32::from_le_bytes(*bytes), sha256: *sha256 };
-        entries.push(Entry { info, id: u16::from_le_bytes(*id) });
+        let (id, bytes) = (u16::from_le_bytes(*id), u32::from_le_bytes(*bytes));
+        let is_in_order = entries.last().is_none_or(|last| last.info.name < name);
+        let is_new = entries.iter().all(|entry| entry.id != id);
+        let has_keys = id <= LAST_ID && chunks_of(bytes) <= u32::from(u16::MAX);
+        (is_in_order && is_new && has_keys).then_some(())?;
+        entries.push(Entry { info: FileInfo { name, bytes, sha256: *sha256 }, id });
         rest = tail;
     }
-    Some((u32::from_le_bytes(*generation), entries))
+    Some(u32::from_le_bytes(*generation))
 }
 
 #[cfg(test)]
@@ -527,7 +611,7 @@ mod tests {
         bytes.extend([9; 32]);
         bytes.extend(b"\x04a.be");
         assert_eq!(list, bytes);
-        let (generation, entries) = decode_list(&list).unwrap();
+        let (generation, entries) = decode_list(&list).unwrap().unwrap();
         assert_eq!((generation, entries.len(), entries[0].id, entries[0].info.bytes), (7, 1, 3, 258));
     }
 
@@ -538,10 +622,22 @@ mod tests {
         assert!(encode_list(u32::MAX, &entries).is_ok());
     }
 
+    #[test]
+    fn files_that_share_a_name_or_chunks_are_no_list() {
+        let is_list = |entries: &[Entry]| decode_list(&encode_list(1, entries).unwrap()).unwrap().is_some();
+        assert!(is_list(&[entry("a", 1, 1), entry("b", 1, LAST_ID)]));
+        assert!(!is_list(&[entry("a", 1, 1), entry("b", 1, 1)]));
+        assert!(!is_list(&[entry("a", 1, 1), entry("a", 1, 2)]));
+        assert!(!is_list(&[entry("b", 1, 1), entry("a", 1, 2)]));
+        // Its chunks would have the key of the list itself.
+        assert!(!is_list(&[entry("a", 1, u16::MAX)]));
+        assert!(!is_list(&[entry("a", u32::MAX, 1)]));
+    }
+
     proptest! {
         #[test]
         fn whatever_list_is_read_is_written_alike(bytes in prop::collection::vec(any::<u8>(), 0..120)) {
-            if let Some((generation, entries)) = decode_list(&bytes) {
+            if let Some((generation, entries)) = decode_list(&bytes).unwrap() {
                 prop_assert_eq!(encode_list(generation, &entries).unwrap(), bytes);
             }
         }

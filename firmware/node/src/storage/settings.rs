@@ -68,15 +68,16 @@ impl SettingsStore {
         })
     }
 
-    /// The settings before the last commit, if there are any.
+    /// The settings before those of generation `current`, if there are any.
     pub(crate) fn former<F: MultiwriteNorFlash>(
         &self,
         flash: &mut F,
+        current: u32,
     ) -> Result<Option<Settings>, StorageError> {
         Ok(match self.slots(flash)? {
             [Some(one), Some(other)] => Some(if one.generation() < other.generation() { one } else { other })
                 // What could not be read stands as the defaults, and was never committed.
-                .filter(|former| former.generation() > 0),
+                .filter(|former| (1..current).contains(&former.generation())),
             _ => None,
         })
     }
@@ -120,7 +121,14 @@ impl SettingsStore {
         let generation = |slot: &Option<Settings>| slot.as_ref().map_or(0, Settings::generation);
         let [one, other] = self.slots(flash)?;
         let [first, second] = SLOTS;
-        let older = if generation(&one) <= generation(&other) { first } else { second };
+        // One that claims this generation or a later one was refused to whoever sent it, and flash has it nevertheless.
+        let is_refused = |slot: &Option<Settings>| generation(slot) >= settings.generation();
+        let older = match (is_refused(&one), is_refused(&other)) {
+            (true, false) => first,
+            (false, true) => second,
+            _ if generation(&one) <= generation(&other) => first,
+            _ => second,
+        };
         let mut buffer = item_buffer()?;
         let mut map = open::<u8, F>(flash, &self.range)?;
         complete(map.store_item(&mut buffer, &older, &item.as_slice()))?;

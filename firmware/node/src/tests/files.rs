@@ -9,17 +9,17 @@ use super::flash::{Tear, every_cut, noise};
 use super::*;
 use crate::{FileInfo, FileName};
 
-fn name(name: &str) -> FileName {
+pub(super) fn name(name: &str) -> FileName {
     FileName::new(name).unwrap()
 }
 
-fn info(file: &str, contents: &[u8]) -> FileInfo {
+pub(super) fn info(file: &str, contents: &[u8]) -> FileInfo {
     let bytes = u32::try_from(contents.len()).unwrap();
     FileInfo { name: name(file), bytes, sha256: Sha256::digest(contents).into() }
 }
 
 /// Contents that differ everywhere.
-fn contents(seed: u8, length: usize) -> Vec<u8> {
+pub(super) fn contents(seed: u8, length: usize) -> Vec<u8> {
     (0..length).map(|at| noise(at) ^ seed).collect()
 }
 
@@ -27,7 +27,8 @@ fn contents(seed: u8, length: usize) -> Vec<u8> {
 fn ask(world: &mut World, command: FileCommand<'_>) -> Result<Fields, String> {
     let answer = world.typed(&Command::File(command).encode());
     // Typed answers are for people: the last line tells.
-    let last = String::from(answer.lines().last().unwrap_or_default());
+    let is_log = |line: &&str| line.contains("a former file cannot be removed");
+    let last = String::from(answer.lines().rfind(|line| !is_log(line)).unwrap_or_default());
     match last.strip_prefix("ok") {
         Some(fields) => {
             let body = format!("ok{}", fields.replace("  ", " "));
@@ -40,7 +41,7 @@ fn ask(world: &mut World, command: FileCommand<'_>) -> Result<Fields, String> {
     }
 }
 
-fn put(world: &mut World, file: &str, contents: &[u8]) -> Result<(), String> {
+pub(super) fn put(world: &mut World, file: &str, contents: &[u8]) -> Result<(), String> {
     let FileInfo { name, bytes, sha256 } = info(file, contents);
     let begun = ask(world, FileCommand::Put { name, bytes, sha256 })?;
     if begun.get("same") == Some("yes") {
@@ -54,7 +55,7 @@ fn put(world: &mut World, file: &str, contents: &[u8]) -> Result<(), String> {
     ask(world, FileCommand::End).map(|_| ())
 }
 
-fn get(world: &mut World, file: &str) -> Result<Vec<u8>, String> {
+pub(super) fn get(world: &mut World, file: &str) -> Result<Vec<u8>, String> {
     let mut contents = Vec::new();
     loop {
         let offset = u32::try_from(contents.len()).unwrap();
@@ -68,7 +69,7 @@ fn get(world: &mut World, file: &str) -> Result<Vec<u8>, String> {
     }
 }
 
-fn free(world: &mut World) -> u32 {
+pub(super) fn free(world: &mut World) -> u32 {
     ask(world, FileCommand::List).unwrap().parse("free").unwrap()
 }
 
@@ -329,4 +330,129 @@ fn what_flash_refuses_is_begun_anew() {
     world.node.board.flash.cut = None;
     put(&mut world, "a", &text).unwrap();
     assert_eq!(get(&mut world, "a").unwrap(), text);
+}
+
+#[test]
+fn flash_that_fails_for_a_while_and_keeps_what_it_refused_leaves_the_old_file_or_the_new_one() {
+    let mut base = World::boot(Ram::blank());
+    let (before, after, later) = (contents(0, 2_500), contents(1, 2_500), contents(2, 300));
+    let kept = contents(9, 3_500);
+    put(&mut base, "kept", &kept).unwrap();
+    put(&mut base, "a", &before).unwrap();
+    let flash = base.power_off();
+    let mut failures = 0;
+    for (operations, tear) in every_cut() {
+        let mut world = World::boot(flash.clone());
+        world.node.board.flash.cut_after(operations, tear);
+        world.node.board.flash.heals = true;
+        let done = put(&mut world, "a", &after).is_ok();
+        if world.node.board.flash.cut.is_some() {
+            break;
+        }
+        failures += 1;
+        world.wait_ms(1_000);
+        let what = format!("failure {operations} ({tear:?})");
+        let now = if done { &after } else { &before };
+        assert!(get(&mut world, "a").unwrap() == *now, "{what}");
+
+        let mut restarted = World::boot(Ram { cut: None, ..world.node.board.flash.clone() });
+        let found = get(&mut restarted, "a").unwrap();
+        assert!(found == after || (found == before && !done), "{what}");
+        assert_eq!(get(&mut restarted, "kept").unwrap(), kept, "{what}");
+
+        // The next file settles what was in doubt, and all of the room comes back.
+        put(&mut world, "later", &later).unwrap();
+        assert_eq!(free(&mut world), 20_000 - 3_000 - 4_000 - 1_000, "{what}");
+        let mut world = world.restart();
+        assert!(get(&mut world, "a").unwrap() == *now, "{what}");
+        assert_eq!(get(&mut world, "later").unwrap(), later, "{what}");
+        assert_eq!(free(&mut world), 20_000 - 3_000 - 4_000 - 1_000, "{what}");
+    }
+    assert!(failures > 30, "{failures}");
+    println!("file put: {failures} failures of flash that works again");
+}
+
+/// Where `needle` was written last.
+fn last_of(flash: &Ram, needle: &[u8]) -> usize {
+    flash.cells.windows(needle.len()).rposition(|window| window == needle).unwrap()
+}
+
+#[test]
+fn a_damaged_file_is_mended_by_putting_it_again() {
+    let mut world = World::boot(Ram::blank());
+    let text = contents(1, 2_500);
+    put(&mut world, "a", &text).unwrap();
+    let mut flash = world.power_off();
+    let at = last_of(&flash, &text[1_200..1_300]);
+    flash.cells[at] ^= 4;
+    let mut world = World::boot(flash);
+    assert_eq!(get(&mut world, "a").unwrap_err(), "error: the file is damaged; put it again");
+    put(&mut world, "a", &text).unwrap();
+    assert_eq!(get(&mut world, "a").unwrap(), text);
+    assert_eq!(free(&mut world), 20_000 - 3_000);
+}
+
+#[test]
+fn the_file_after_a_damaged_list_removes_what_the_list_hid() {
+    let mut world = World::boot(Ram::blank());
+    put(&mut world, "a", &contents(1, 2_500)).unwrap();
+    let hidden = contents(2, 14_000);
+    put(&mut world, "b", &hidden).unwrap();
+    let mut flash = world.power_off();
+    let hash = info("b", &hidden).sha256;
+    let at = last_of(&flash, &hash);
+    flash.cells[at] ^= 4;
+    let mut world = World::boot(flash);
+    assert!(world.console_text().contains("the list of files is damaged"));
+    assert_eq!(names(&world), ["a"]);
+    put(&mut world, "c", b"new").unwrap();
+    assert!(!world.typed("file ls").contains("damaged"));
+    // Nothing of "b" takes room in flash any more: all that is said to be free is there.
+    put(&mut world, "d", &contents(4, 16_000)).unwrap();
+    let mut world = world.restart();
+    assert_eq!(names(&world), ["a", "c", "d"]);
+    assert_eq!(get(&mut world, "d").unwrap(), contents(4, 16_000));
+}
+
+#[test]
+fn files_that_cannot_be_looked_at_for_a_while_are_not_forgotten() {
+    let mut world = World::boot(Ram::blank());
+    put(&mut world, "a", b"hello").unwrap();
+    let mut flash = world.power_off();
+    flash.unreadable = true;
+    let mut world = World::boot(flash);
+    assert!(world.console_text().contains("files cannot be read"));
+    assert!(put(&mut world, "b", b"x").unwrap_err().contains("the flash driver failed"));
+    world.node.board.flash.unreadable = false;
+    put(&mut world, "b", b"x").unwrap();
+    assert_eq!(names(&world.restart()), ["a", "b"]);
+}
+
+#[test]
+fn each_console_writes_a_file_of_its_own_and_gives_its_room_back_when_it_goes() {
+    let mut world = World::boot(Ram::blank());
+    let room = free(&mut world);
+    let ours = contents(1, 2_500);
+    let theirs = contents(2, 2_500);
+    let begin = |file: &str, contents: &[u8]| {
+        let FileInfo { name, bytes, sha256 } = info(file, contents);
+        Command::File(FileCommand::Put { name, bytes, sha256 }).encode()
+    };
+    let id = world.node.attach_console().unwrap();
+    let data = |contents: &[u8]| {
+        Command::File(FileCommand::Data { offset: 0, data: contents[..300].to_vec().into() }).encode()
+    };
+    for line in [begin("theirs", &theirs), data(&theirs)] {
+        world.node.attached_input(id, format!("{line}\n").as_bytes());
+        world.settle();
+    }
+    assert_eq!(free(&mut world), room - 3_000);
+    put(&mut world, "ours", &ours).unwrap();
+    assert_eq!(free(&mut world), room - 6_000);
+    world.node.detach_console(id);
+    world.settle();
+    assert_eq!(free(&mut world), room - 3_000);
+    let mut world = world.restart();
+    assert_eq!(names(&world), ["ours"]);
+    assert_eq!(get(&mut world, "ours").unwrap(), ours);
 }

@@ -17,16 +17,19 @@ pub(super) enum Tear {
     Bits,
     /// All but the last byte.
     Most,
+    /// Done, and nobody learns of it.
+    Whole,
 }
 
 impl Tear {
-    pub(super) const ALL: [Self; 4] = [Self::Nothing, Self::Half, Self::Bits, Self::Most];
+    pub(super) const ALL: [Self; 5] = [Self::Nothing, Self::Half, Self::Bits, Self::Most, Self::Whole];
 
     fn whole_bytes(self, length: usize) -> usize {
         match self {
             Self::Nothing => 0,
             Self::Half | Self::Bits => length / 2,
             Self::Most => length - 1,
+            Self::Whole => length,
         }
     }
 }
@@ -49,6 +52,10 @@ pub(super) struct Ram {
     pub(super) cut: Option<(u32, Tear)>,
     /// Pages erased so far.
     pub(super) erased: u32,
+    /// After one operation that was cut, flash works again.
+    pub(super) heals: bool,
+    /// Reading fails too.
+    pub(super) unreadable: bool,
 }
 
 #[derive(Debug)]
@@ -62,7 +69,13 @@ impl NorFlashError for PowerLost {
 
 impl Ram {
     pub(super) fn blank() -> Self {
-        Self { cells: vec![0xFF; FLASH_BYTES as usize], cut: None, erased: 0 }
+        Self {
+            cells: vec![0xFF; FLASH_BYTES as usize],
+            cut: None,
+            erased: 0,
+            heals: false,
+            unreadable: false,
+        }
     }
 
     /// Lets the power go in the operation after `operations`, counted from 0.
@@ -78,6 +91,9 @@ impl Ram {
             Some((left, tear)) => {
                 let torn = (*left == 0).then_some(*tear);
                 *left = left.wrapping_sub(1);
+                if torn.is_some() && self.heals {
+                    self.cut = None;
+                }
                 Ok(torn)
             }
         }
@@ -91,6 +107,9 @@ impl ErrorType for Ram {
 impl ReadNorFlash for Ram {
     const READ_SIZE: usize = 1;
     fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), PowerLost> {
+        if self.unreadable {
+            return Err(PowerLost);
+        }
         bytes.copy_from_slice(&self.cells[offset as usize..][..bytes.len()]);
         Ok(())
     }

@@ -130,3 +130,28 @@ fn a_commit_unlocks_a_board_whose_settings_region_is_beyond_repair() {
         assert_eq!(world.node.settings().mqtt_port(), 1884);
     }
 }
+
+#[test]
+fn what_flash_refused_and_has_nevertheless_does_not_outlive_the_next_commit() {
+    let mut base = World::boot(Ram::blank());
+    base.typed("set mqtt.port 2000");
+    base.typed("set mqtt.port 2001");
+    let flash = base.power_off();
+    let mut failures = 0;
+    for (operations, tear) in every_cut() {
+        let mut world = World::boot(flash.clone());
+        world.node.board.flash.cut_after(operations, tear);
+        if world.typed("set mqtt.port 2002").contains("ok gen=") {
+            break;
+        }
+        failures += 1;
+        world.node.board.flash.cut = None;
+        let what = format!("failure {operations} ({tear:?})");
+        let answer = world.typed("rollback");
+        assert!(!answer.contains("ok gen=") || world.node.settings().mqtt_port() == 2000, "{what}: {answer}");
+        assert!(world.typed("set mqtt.port 2003").contains("ok gen="), "{what}");
+        let world = world.restart();
+        assert_eq!(world.node.settings().mqtt_port(), 2003, "{what}");
+    }
+    assert!(failures >= 10, "{failures}");
+}

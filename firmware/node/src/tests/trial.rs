@@ -159,3 +159,26 @@ fn a_power_cut_in_confirm_or_roll_back_leaves_old_or_new_settings() {
     assert!(cuts > 500, "{cuts}");
     println!("confirm and rollback: {cuts} power cuts");
 }
+
+#[test]
+fn settings_that_are_adopted_during_their_own_trial_are_stored() {
+    let mut world = started(Ram::blank());
+    on_trial(&mut world, 3000);
+    let settings = world.node.settings().clone();
+    world.node.adopt(settings).unwrap();
+    world.wait_ms(120_000);
+    assert_eq!(port(&world), 3000);
+    assert_eq!(port(&world.restart()), 3000);
+}
+
+#[test]
+fn a_transaction_that_was_open_when_a_trial_ended_is_stale() {
+    let mut world = started(Ram::blank());
+    on_trial(&mut world, 3000);
+    world.typed("begin 1");
+    world.typed("set mqtt.port 4000");
+    world.wait_ms(60_000);
+    world.console_text();
+    assert!(world.typed("commit").starts_with("error: the settings are at generation 2, not 1"));
+    assert_eq!((port(&world), port(&world.restart())), (PORT, PORT));
+}
