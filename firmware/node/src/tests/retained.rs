@@ -1,6 +1,6 @@
 //! Retained messages that survive a restart, and those that do not.
 
-use super::flash::Tear;
+use super::flash::{Tear, every_cut};
 use super::*;
 use crate::limits::{JOURNAL_FAILED_PAUSE_US, JOURNAL_WRITE_INTERVAL_US, UNWANTED_ITEMS_KEPT};
 
@@ -356,4 +356,82 @@ fn a_region_full_of_garbage_takes_messages_again() {
         world.wait_ms(INTERVAL_MS);
         assert_eq!(retained(&mut world.restart()), kept, "round {round}");
     }
+}
+
+/// A message whose payload tells its number and fills some of a page.
+fn numbered(topic: &str, number: usize) -> Vec<u8> {
+    publish_retained(topic, &format!("{number:080}"))
+}
+
+/// The retained messages, each as its packet, in an order of their own.
+fn packets(world: &mut World) -> Vec<Vec<u8>> {
+    let all = retained(world);
+    let mut rest = all.as_slice();
+    let mut packets = Vec::new();
+    while let [_, length, ..] = rest {
+        let (packet, tail) = rest.split_at(2 + usize::from(*length));
+        packets.push(packet.to_vec());
+        rest = tail;
+    }
+    packets.sort();
+    packets
+}
+
+#[test]
+fn a_power_cut_at_any_flash_operation_leaves_the_old_message_or_the_new_one() {
+    let mut base = open_house();
+    let link = publisher(&mut base);
+    let kept = numbered("homeassistant/kept", 0);
+    base.receive(link, &kept);
+    base.wait_ms(INTERVAL_MS);
+    // Enough that the sweep meets page changes and erasures too.
+    for number in 0..120 {
+        base.receive(link, &numbered("homeassistant/filler", number));
+        base.wait_ms(INTERVAL_MS);
+    }
+    base.receive(link, &publish_retained("homeassistant/filler", ""));
+    base.wait_ms(INTERVAL_MS);
+    let mut flash = base.power_off();
+    let (mut cuts, mut old, mut new, mut erased) = (0, 0, 0, 0);
+    for round in 0..20 {
+        let (first, second) =
+            (numbered("homeassistant/x", 2 * round), numbered("homeassistant/x", 2 * round + 1));
+        let deletion = publish_retained("homeassistant/x", "");
+        // Set, replaced, deleted.
+        for (before, change, after) in [
+            (None, &first, Some(&first)),
+            (Some(&first), &second, Some(&second)),
+            (Some(&second), &deletion, None),
+        ] {
+            let with_kept = |message: Option<&Vec<u8>>| {
+                let mut all: Vec<_> = [kept.clone()].into_iter().chain(message.cloned()).collect();
+                all.sort();
+                all
+            };
+            for (operations, tear) in every_cut() {
+                let mut world = World::boot(flash.clone());
+                let link = publisher(&mut world);
+                world.node.board.flash.cut_after(operations, tear);
+                world.receive(link, change);
+                world.wait_ms(INTERVAL_MS);
+                let through = world.node.board.flash.cut.is_some_and(|(left, _)| left < u32::MAX);
+                let mut world = world.restart();
+                let found = packets(&mut world);
+                let what = format!("cut {operations} ({tear:?}) of round {round}: {found:?}");
+                let (is_old, is_new) = (found == with_kept(before), found == with_kept(after));
+                assert!(is_old || is_new, "{what}");
+                assert!(!through || is_new, "stored and lost: {what}");
+                if through {
+                    let before = flash.erased;
+                    flash = world.power_off();
+                    erased += flash.erased - before;
+                    break;
+                }
+                cuts += 1;
+                if is_new { new += 1 } else { old += 1 }
+            }
+        }
+    }
+    assert!(erased > 0 && old > 0 && new > 0, "{cuts} cuts, {old} old, {new} new, {erased} erased");
+    println!("retained: {cuts} power cuts, {old} left the old message, {new} the new one");
 }
