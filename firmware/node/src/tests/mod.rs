@@ -13,6 +13,7 @@ mod sessions;
 mod settings;
 mod trial;
 mod wifi;
+mod wire;
 
 use std::string::String;
 use std::vec::Vec;
