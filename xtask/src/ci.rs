@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use crate::chip::{self, BUILDS};
+use crate::fuzz;
 use crate::image;
 use crate::process;
 use crate::project::{self, Project};
@@ -23,9 +24,10 @@ const WINDOWS_TARGET: &str = "x86_64-pc-windows-gnu";
 /// A check and its name in the summary.
 type Step = (&'static str, fn(&Project) -> Result<()>);
 
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 8] = [
     ("format", format),
     ("clippy", clippy),
+    ("fuzz targets", fuzz_targets),
     ("documentation", documentation),
     ("dependency policy", dependency_policy),
     ("no_std crates for ARMv5TE", no_std_crates),
@@ -82,6 +84,15 @@ fn clippy(project: &Project) -> Result<()> {
         process::run(chip::cargo(project, build, "clippy", false)?.args(["--", "-D", "warnings"]))?;
     }
     Ok(())
+}
+
+/// Only that they compile: they run with a nightly compiler, which this does without.
+fn fuzz_targets(project: &Project) -> Result<()> {
+    let folder = project.root().join(fuzz::FUZZ_FOLDER);
+    process::run(project::cargo_in(&folder).args(["fmt", "--check"]))?;
+    let mut command = project::cargo_in(&folder);
+    command.args(["clippy", "--locked", "--all-targets", "--target-dir"]).arg(project.fuzz_target());
+    process::run(command.args(["--", "-D", "warnings"]))
 }
 
 fn documentation(project: &Project) -> Result<()> {

@@ -13,7 +13,7 @@ use crate::process;
 use crate::project::{self, Project};
 
 /// The workspace of the fuzz targets.
-const FUZZ_FOLDER: &str = "tests/fuzz";
+pub(crate) const FUZZ_FOLDER: &str = "tests/fuzz";
 
 /// Run the fuzz targets; needs a nightly toolchain and cargo-fuzz
 #[derive(clap::Args)]

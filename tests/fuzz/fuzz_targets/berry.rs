@@ -2,7 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use obkmq_berry::{Answer, Call, Handle, Host, HostError, Limits, Narrow, Numbers, Progress, Scope, Vm, Wide};
+use obkmq_berry::{
+    Answer, Call, Handle, Host, HostError, Limits, Narrow, Numbers, Progress, Scope, Vm, Wide,
+};
 
 /// A host with something of everything.
 #[derive(Default)]
@@ -65,7 +67,13 @@ fn drive<N: Numbers>(limits: Limits, source: &[u8], scope: Scope) {
     vm.collect();
     // Only a heap that globals fill, or a limit that lets nothing run, may refuse this.
     let again = vm.run_source(&mut host, "again.be", b"return 1", Scope::Local);
-    assert!(again.is_ok() || limits.steps < 10 || vm.used_bytes() + 2000 > limits.heap_bytes || limits.calls == 0 || limits.nesting < 4);
+    assert!(
+        again.is_ok()
+            || limits.steps < 10
+            || vm.used_bytes() + 2000 > limits.heap_bytes
+            || limits.calls == 0
+            || limits.nesting < 4
+    );
 }
 
 fuzz_target!(|input: &[u8]| {

@@ -177,7 +177,11 @@ impl Life {
     }
 
     fn open(&mut self, number: u8) {
-        let ip = if number % 2 == 0 { Ipv4Addr::LOCALHOST.into() } else { IpAddr::V6(Ipv6Addr::LOCALHOST) };
+        let ip = if number.is_multiple_of(2) {
+            Ipv4Addr::LOCALHOST.into()
+        } else {
+            IpAddr::V6(Ipv6Addr::LOCALHOST)
+        };
         if let Ok(link) = self.broker.opened(self.now, Peer(SocketAddr::new(ip, 40_000))) {
             self.ends.push(End {
                 link,

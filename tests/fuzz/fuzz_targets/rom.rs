@@ -34,7 +34,7 @@ fn framed(packet: &[u8]) -> Vec<u8> {
         && let Some(payload) = data.get(16..)
     {
         let sum = payload.iter().fold(0xEF, |sum, byte| sum ^ byte);
-        header[4..8].copy_from_slice(&u32::from(sum as u8).to_le_bytes());
+        header[4..8].copy_from_slice(&u32::from(sum).to_le_bytes());
     }
     for byte in packet {
         match byte {
