@@ -157,3 +157,88 @@ fn a_broker_that_does_not_answer_is_told_from_one_that_is_not_there() {
     assert_eq!(done.code, 4);
     assert!(done.stderr.contains("another program uses them"), "{}", done.stderr);
 }
+
+#[test]
+fn files_come_and_go_on_a_running_and_on_a_stopped_broker() {
+    let home = tempfile::tempdir().unwrap();
+    let at = |name: &str| home.path().join(name);
+    std::fs::create_dir(at("data")).unwrap();
+    let run = |words: &str| obkmq(home.path(), words, "");
+    let text = "# a script\n".repeat(300);
+    std::fs::write(at("autoexec.be"), &text).unwrap();
+
+    let stopped = run("script put autoexec.be --data data");
+    assert_eq!((stopped.code, stopped.stdout.as_str()), (0, "autoexec.be: stored, 3300 bytes\n"));
+    let broker = Broker::start(home.path());
+    assert_eq!(run("script put autoexec.be --data data").stdout, "autoexec.be: there already, 3300 bytes\n");
+    assert_eq!(run("script get autoexec.be --data data").stdout, text);
+    assert_eq!(run("script get autoexec.be -o copy.be --data data").code, 0);
+    assert_eq!(std::fs::read_to_string(at("copy.be")).unwrap(), text);
+
+    std::fs::write(at("other"), "print(1)").unwrap();
+    assert_eq!(run("script put other --as autoexec.be --data data").code, 0);
+    assert_eq!(run("script put other --data data").code, 0);
+    let listing = run("script ls --data data");
+    assert_eq!(listing.stdout, "autoexec.be        8 bytes\nother              8 bytes\n");
+    assert!(listing.stderr.starts_with("2 files; room for "), "{}", listing.stderr);
+    let json = run("script ls --data data --json").stdout;
+    for line in json.lines() {
+        serde_json::from_str::<serde_json::Value>(line).unwrap();
+    }
+    broker.stop();
+
+    let wrong = run("script rm other gone --data data");
+    assert_eq!(wrong.code, 8);
+    assert!(wrong.stderr.contains("has no file gone") && wrong.stderr.contains("it has: autoexec.be, other"));
+    assert_eq!(run("script rm other --data data").stdout, "other is deleted\n");
+    assert_eq!(run("script get other --data data").code, 8);
+    assert_eq!(run("script put ../nothing --data data").code, 2);
+    std::fs::write(at("bad name"), "").unwrap();
+    let mut named = command(home.path(), "script put");
+    let named = named.args(["bad name", "--data", "data"]).output().unwrap();
+    assert_eq!(named.status.code(), Some(2));
+    assert!(String::from_utf8(named.stderr).unwrap().contains("--as NAME"));
+}
+
+#[test]
+fn a_trial_ends_with_a_confirm_a_roll_back_or_a_restart() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::create_dir(home.path().join("data")).unwrap();
+    let run = |words: &str| obkmq(home.path(), words, "");
+    let done = |words: &str| {
+        let done = run(words);
+        assert_eq!(done.code, 0, "{words}: {}", done.stderr);
+        done
+    };
+    let level = || done("config get log.level --data data").stdout;
+    std::fs::write(home.path().join("loud.toml"), "[log]\nlevel = \"debug\"\n").unwrap();
+    let broker = Broker::start(home.path());
+
+    let nothing = run("config confirm --data data");
+    assert_eq!(nothing.code, 8);
+    assert!(nothing.stderr.contains("no settings are on trial"), "{}", nothing.stderr);
+    assert_eq!(run("config apply loud.toml --trial 5 --yes --data data").code, 2);
+
+    let applied = done("config apply loud.toml --trial 600 --yes --data data");
+    assert!(applied.stdout.contains("applied on trial"), "{}", applied.stdout);
+    assert!(applied.stderr.contains("obkmq config confirm"), "{}", applied.stderr);
+    assert_eq!(level(), "debug\n");
+    let refused = run("config set log.level warn --data data");
+    assert_eq!(refused.code, 8);
+    assert!(refused.stderr.contains("obkmq config rollback"), "{}", refused.stderr);
+    done("config rollback --data data");
+    assert_eq!(level(), "info\n");
+
+    done("config apply loud.toml --trial 600 --yes --data data");
+    broker.stop();
+    assert_eq!(level(), "info\n");
+
+    let broker = Broker::start(home.path());
+    done("config apply loud.toml --trial 600 --yes --data data");
+    assert!(done("config confirm --data data --json").stdout.contains("\"type\":\"confirmed\""));
+    broker.stop();
+    assert_eq!(level(), "debug\n");
+    done("config set log.level warn --data data");
+    done("config rollback --data data");
+    assert_eq!(level(), "debug\n");
+}

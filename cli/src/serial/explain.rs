@@ -93,8 +93,14 @@ fn refused(refusal: &Refusal) -> Failure {
         ErrorCode::UnknownKey => "see the names: obkmq config list",
         ErrorCode::BadValue => "correct the value",
         ErrorCode::Stale => "somebody else changed the settings meanwhile: run the same command again",
+        ErrorCode::InTransaction if refusal.message.contains("on trial") => {
+            "keep them with `obkmq config confirm`, or drop them with `obkmq config rollback`, first"
+        }
         ErrorCode::Busy | ErrorCode::InTransaction | ErrorCode::NoTransaction => {
             "wait a moment and run the same command again"
+        }
+        ErrorCode::NotThere => {
+            "nothing is to be done, or see what there is: obkmq config list, obkmq script ls"
         }
         ErrorCode::Locked => "look at `obkmq info`, then write the board anew: obkmq flash --erase",
         ErrorCode::Storage => "the old settings stay in force; look at `obkmq info`",

@@ -6,6 +6,8 @@
 pub(crate) mod client;
 pub(crate) mod connect;
 mod explain;
+#[cfg(test)]
+pub(crate) mod faulty;
 pub(crate) mod local;
 pub(crate) mod lock;
 pub(crate) mod open;

@@ -37,11 +37,12 @@ pub(crate) struct Session {
 /// Opens the console and greets the device behind it.
 pub(crate) fn open(device: &DeviceOption, context: &Context) -> anyhow::Result<Session> {
     let session = Session::begin(device.open(context)?, context)?;
-    if session.hello.state != "ok" {
-        context.warn(format_args!(
-            "the device's state is `{}`: its stored settings are damaged and the network is closed",
-            session.hello.state
-        ));
+    match session.hello.state.as_str() {
+        "ok" => {}
+        "trial" => context.note("settings are on trial: obkmq config confirm keeps them, rollback ends them"),
+        state => context.warn(format_args!(
+            "the device's state is `{state}`: its stored settings are damaged and the network is closed"
+        )),
     }
     if session.is_newer() {
         context.detail(format_args!(

@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use obkmq_config::limits::TRIAL_RANGE_S;
 use obkmq_config::line::Command;
 use serde::Serialize;
 
@@ -28,10 +29,12 @@ const MANY_PASSWORDS: usize = 3;
 Examples:
   obkmq config apply house.toml --port /dev/ttyUSB0
   obkmq config apply house.toml --yes --json
+  obkmq config apply house.toml --trial 120
 
 It shows what would change, asks, sends all of it as one transaction, waits until that is stored, reads back and compares. \
 What the file does not name gets its default, and users it does not name are deleted. Applied twice, the second time \
-changes nothing.")]
+changes nothing. With --trial the device uses it for a while and goes back to what it had by itself, unless `obkmq config \
+confirm` comes in time.")]
 pub(crate) struct Apply {
     /// The settings file (TOML)
     file: PathBuf,
@@ -40,6 +43,9 @@ pub(crate) struct Apply {
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
+    /// Keep it for so long only, unless it is confirmed
+    #[arg(long, value_name = "SECONDS", value_parser = trial_seconds)]
+    trial: Option<u32>,
 }
 
 /// Show what applying a settings file would change
@@ -60,6 +66,8 @@ pub(crate) struct Diff {
 struct Applied {
     changes: usize,
     generation: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trial_s: Option<u32>,
 }
 
 impl Apply {
@@ -73,14 +81,25 @@ impl Apply {
         interrupt::arm("The device has what the file says.", "see it: obkmq config list");
         let changes = agreed.unwrap_or_default().len();
         if context.json {
-            return context.out_json("applied", Applied { changes, generation });
+            let trial_s = self.trial.filter(|_| changes > 0);
+            return context.out_json("applied", Applied { changes, generation, trial_s });
         }
         match changes {
             0 => context
                 .out(format_args!("nothing to change: the device has what {} says", self.file.display())),
-            count => {
-                context.out(format_args!("{count} applied, stored and read back (generation {generation})"))
-            }
+            count => match self.trial {
+                None => context
+                    .out(format_args!("{count} applied, stored and read back (generation {generation})")),
+                Some(seconds) => {
+                    context.out(format_args!(
+                        "{count} applied on trial and read back (generation {generation})"
+                    ))?;
+                    context.note(format_args!(
+                        "they end in {seconds} s or with a restart; to keep them: obkmq config confirm"
+                    ));
+                    Ok(())
+                }
+            },
         }
     }
 
@@ -113,7 +132,11 @@ impl Apply {
             "The device has its old settings, or all of the file's.",
             "see which: obkmq config diff FILE",
         );
-        let generation = change::finish(session, &Command::Commit)?;
+        let commit = match self.trial {
+            Some(seconds) => Command::CommitTrial { seconds },
+            None => Command::Commit,
+        };
+        let generation = change::finish(session, &commit)?;
         if State::read(session)? != expected {
             return Err(Failure::new(
                 Exit::Settings,
@@ -238,6 +261,13 @@ fn stage(wanted: &Wanted, session: &mut Session, context: &Context) -> anyhow::R
     }
     let expected = State::read(session)?;
     Ok((changes, expected))
+}
+
+/// Reads how long a trial is to be.
+fn trial_seconds(text: &str) -> Result<u32, String> {
+    let (min, max) = (TRIAL_RANGE_S.start(), TRIAL_RANGE_S.end());
+    let seconds = text.parse().ok().filter(|seconds| TRIAL_RANGE_S.contains(seconds));
+    seconds.ok_or_else(|| format!("a trial takes {min} to {max} seconds"))
 }
 
 fn print(changes: &[Change], context: &Context) -> anyhow::Result<()> {

@@ -13,6 +13,7 @@ mod set_user;
 mod set_wifi;
 mod settings;
 mod state;
+mod trial;
 mod wanted;
 
 use clap::{Args, Subcommand};
@@ -46,6 +47,8 @@ enum Action {
     Apply(apply::Apply),
     Diff(apply::Diff),
     Export(export::Export),
+    Confirm(trial::Confirm),
+    Rollback(trial::Rollback),
     Path(path::Path),
     Pack(pack::Pack),
 }
@@ -63,6 +66,8 @@ impl Config {
             Action::Apply(action) => action.run(context),
             Action::Diff(action) => action.run(context),
             Action::Export(action) => action.run(context),
+            Action::Confirm(action) => action.run(context),
+            Action::Rollback(action) => action.run(context),
             Action::Path(action) => action.run(context),
             Action::Pack(action) => action.run(context),
         }

@@ -1,0 +1,77 @@
+//! `obkmq script get`: a file of a device onto this machine.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use obkmq_config::line::FileName;
+use serde::Serialize;
+
+use super::files;
+use crate::context::{self, Context};
+use crate::failure::{Exit, Failure};
+use crate::interrupt;
+use crate::serial::connect::DeviceOption;
+use crate::serial::session;
+
+/// Copy a file from a device
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  obkmq script get autoexec.be
+  obkmq script get autoexec.be -o backup.be --port /dev/ttyUSB0")]
+pub(crate) struct Get {
+    /// Its name on the device
+    #[arg(value_parser = files::name)]
+    name: FileName,
+    /// Where to write it (default: standard output)
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    device: DeviceOption,
+}
+
+impl Get {
+    pub(crate) fn run(self, context: &Context) -> anyhow::Result<()> {
+        #[derive(Serialize)]
+        struct Read<'a> {
+            name: &'a str,
+            bytes: usize,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            text: Option<String>,
+        }
+        interrupt::arm("Nothing was written.", "run the same command again when you are ready");
+        let mut session = session::open(&self.device, context)?;
+        let bar = context.byte_bar(0);
+        let contents =
+            session.work(|session| Ok(files::receive(session, &self.name, |bytes| bar.set_position(bytes))?));
+        bar.finish_and_clear();
+        let contents = contents?;
+        if let Some(path) = &self.output {
+            write(path, &contents)?;
+        }
+        let (name, bytes) = (self.name.as_str(), contents.len());
+        if context.json {
+            let text = self.output.is_none().then(|| String::from_utf8_lossy(&contents).into_owned());
+            return context.out_json("file", Read { name, bytes, text });
+        }
+        match &self.output {
+            Some(path) => context.out(format_args!("{name}: {bytes} bytes written to {}", path.display())),
+            None => std::io::stdout().write_all(&contents).map_err(context::stdout_error),
+        }
+    }
+}
+
+/// The file appears whole or not at all.
+fn write(path: &Path, contents: &[u8]) -> Result<(), Failure> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut file| {
+        file.write_all(contents)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)
+    });
+    written.map(drop).map_err(|error| {
+        let what = format!("{} cannot be written.", path.display());
+        Failure::new(Exit::Usage, what, error.to_string(), "name another place with -o")
+    })
+}
