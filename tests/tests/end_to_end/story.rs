@@ -59,6 +59,14 @@ fn whole_story() {
     let ended = set_user.input("correct horse\n").run().expect(0);
     assert!(!format!("{}{}", ended.output, ended.errors).contains("horse"), "the password was printed");
 
+    // A script comes over the wire and stays.
+    let script = "print('hello')\n".repeat(100);
+    std::fs::write(home.join("autoexec.be"), &script).unwrap();
+    let source = home.join("autoexec.be");
+    let put = ["script", "put", source.to_str().unwrap(), "--port", &port];
+    assert_eq!(obkmq(&put).run().expect(0).output, "autoexec.be: stored, 1500 bytes\n");
+    assert_eq!(obkmq(&put).run().expect(0).output, "autoexec.be: there already, 1500 bytes\n");
+
     // At once, and after a reset.
     let mut broker = broker;
     for round in 0..2 {
@@ -73,6 +81,7 @@ fn whole_story() {
         }
     }
     let port = sim.port.clone();
+    assert_eq!(obkmq(&["script", "get", "autoexec.be", "--port", &port]).run().expect(0).output, script);
 
     obkmq(&["config", "set", "mqtt.max_clients", "50", "--port", &port]).run().expect(0);
     assert_eq!(obkmq(&["config", "get", "mqtt.max_clients", "--port", &port]).run().expect(0).output, "50\n");
