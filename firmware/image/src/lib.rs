@@ -8,6 +8,7 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | [`beken`] | Beken's image formats: code cipher, CRC units, RBL containers and OTA files |
 //! | [`chip`] | the chips an image can be for, and the ids by which headers name them |
 //! | [`esp`] | Espressif's image format: header, segments, checksum, hash, application descriptor |
 //! | [`partition`] | partition tables: read, check, write |
@@ -16,6 +17,7 @@
 //! | [`manifest`] | the JSON beside an image, also readable by ESP Web Tools |
 #![forbid(unsafe_code)]
 
+pub mod beken;
 pub mod chip;
 pub mod error;
 pub mod esp;

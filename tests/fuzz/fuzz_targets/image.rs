@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use obkmq_image::{Manifest, PartitionTable, identify};
+use obkmq_image::{Manifest, PartitionTable, beken, identify};
 
 fuzz_target!(|input: &[u8]| {
     match identify(input) {
@@ -11,6 +11,15 @@ fuzz_target!(|input: &[u8]| {
                 let end = u64::from(region.offset) + region.bytes.len() as u64;
                 assert!(end <= input.len() as u64, "{} lies outside of the file", region.name);
                 assert!(!region.bytes.is_empty(), "{} is empty", region.name);
+            }
+        }
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+    match beken::identify(input) {
+        Ok(image) => {
+            assert!(beken::is_beken(input));
+            for (name, _, bytes) in image.regions(input.len()) {
+                assert!(bytes <= input.len(), "{name} is longer than the file");
             }
         }
         Err(error) => assert!(!error.to_string().is_empty()),
