@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
+use obkmq_image::beken::{Application, CodeKey, Release, ota};
+
 static COPYING: Mutex<()> = Mutex::new(());
 
 /// A folder of its own as working directory and home: no profile, no image of this machine is found.
@@ -112,6 +114,8 @@ fn help_of_every_verb() {
         "script get",
         "script ls",
         "script rm",
+        "image",
+        "image info",
         "sim",
         "ports",
         "info",
@@ -168,6 +172,53 @@ fn errors_about_images() {
             ("flash --image empty.bin --port /dev/null", ""),
             ("flash --image noise.bin --port /dev/null", ""),
             ("flash --image . --port /dev/null", ""),
+        ],
+    );
+}
+
+/// A BK7231 application: a vector table and something behind it.
+fn beken_code() -> Vec<u8> {
+    let mut code = 0xEA00_000E_u32.to_le_bytes().to_vec();
+    code.extend([0xE59F_F014_u32; 7].iter().flat_map(|word| word.to_le_bytes()));
+    code.extend((0..=255_u8).cycle().take(3000));
+    code
+}
+
+#[test]
+fn what_images_are() {
+    let esp = include_bytes!("../../tests/fuzz/seeds/image/app");
+    let code = beken_code();
+    let app = Application::new(&code).unwrap();
+    let release = Release { name: "app".into(), version: "1.00".into(), unix_time: 1_700_000_000 };
+    let ua = app.ua(CodeKey::DEFAULT);
+    let container = app.container(CodeKey::UASCENT, &release, 0x2000).unwrap();
+    let mut damaged = ua.clone();
+    damaged[1000] ^= 1;
+    let scene = Scene::new()
+        .file("esp.bin", esp)
+        .file("cut.bin", &esp[..esp.len() / 2])
+        .file("ua.bin", &ua)
+        .file("container.bin", &container)
+        .file("ota.rbl", &ota::encode(app, &release, false).unwrap())
+        .file("damaged.bin", &damaged)
+        .file("foreign.bin", &app.ua(CodeKey([1, 2, 3, 0x1234_5670])))
+        .file("short.rbl", &ota::encode(app, &release, false).unwrap()[..500])
+        .file("notes.txt", b"This is not firmware.\n");
+    commands(
+        "image-info.txt",
+        &scene,
+        &[
+            ("image info esp.bin", ""),
+            ("image info ua.bin", ""),
+            ("image info container.bin", ""),
+            ("image info ota.rbl", ""),
+            ("--json image info container.bin", ""),
+            ("image info cut.bin", ""),
+            ("image info damaged.bin", ""),
+            ("image info foreign.bin", ""),
+            ("image info short.rbl", ""),
+            ("image info notes.txt", ""),
+            ("image info missing.bin", ""),
         ],
     );
 }

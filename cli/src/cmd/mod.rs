@@ -9,6 +9,7 @@ mod config;
 mod connect_notes;
 mod doctor;
 mod flash;
+mod image;
 mod import;
 mod info;
 mod man;
@@ -41,6 +42,7 @@ Examples:
     Monitor(monitor::Monitor),
     Run(run::Run),
     Script(script::Script),
+    Image(image::Image),
     Sim(sim::Sim),
     Ports(ports::Ports),
     Info(info::Info),
@@ -62,6 +64,7 @@ impl Verb {
             Self::Monitor(verb) => verb.run(context),
             Self::Run(verb) => verb.run(context),
             Self::Script(verb) => verb.run(context),
+            Self::Image(verb) => verb.run(context),
             Self::Sim(verb) => verb.run(context),
             Self::Ports(verb) => verb.run(context),
             Self::Info(verb) => verb.run(context),

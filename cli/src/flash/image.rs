@@ -37,7 +37,7 @@ pub(crate) struct Image {
 impl Image {
     /// Reads and checks an image file.
     pub(crate) fn load(path: &Path) -> Result<Self, Failure> {
-        let bytes = read(path)?;
+        let bytes = read(path, READ_NEXT)?;
         Self::from_bytes(path, &bytes)
     }
 
@@ -89,14 +89,17 @@ fn role(partition_type: PartitionType) -> Role {
     if partition_type.is_app() { Role::Spare } else { Role::Owner }
 }
 
+/// What to do when the image of `flash` cannot be read.
+const READ_NEXT: &str = "check the name, or leave --image out to use what `cargo xtask image` made";
+
 /// Reads a file whose size is plausible.
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+pub(crate) fn read(path: &Path, next: &str) -> Result<Vec<u8>, Failure> {
     let unreadable = |error: &std::io::Error| {
         Failure::new(
             Exit::WrongImage,
             format!("The image {} cannot be read.", path.display()),
             error.to_string(),
-            "check the name, or leave --image out to use what `cargo xtask image` made",
+            next,
         )
     };
     let mut bytes = Vec::new();
@@ -115,7 +118,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-fn refuse(path: &Path, error: &ImageError) -> Failure {
+pub(crate) fn refuse(path: &Path, error: &ImageError) -> Failure {
     let (what, next) = match error {
         ImageError::NotAnImage { .. } => {
             ("is not a firmware image", "name the merged image, for example obkmq-esp32c3.bin")
@@ -205,10 +208,10 @@ fn from_manifest(path: &Path) -> Result<Image, Failure> {
             "make it again with `cargo xtask image CHIP`",
         )
     };
-    let manifest = Manifest::from_json(&read(path)?).map_err(|error| bad(error.to_string()))?;
+    let manifest = Manifest::from_json(&read(path, READ_NEXT)?).map_err(|error| bad(error.to_string()))?;
     let file = manifest.file(FileKind::Merged).ok_or_else(|| bad("it names no merged image".to_owned()))?;
     let file_path = path.with_file_name(&file.path);
-    let bytes = read(&file_path)?;
+    let bytes = read(&file_path, READ_NEXT)?;
     file.verify(&bytes).map_err(|error| bad(error.to_string()))?;
     let image = Image::from_bytes(&file_path, &bytes)?;
     if image.chip.chip() != manifest.chip() {
