@@ -534,7 +534,12 @@ impl Files {
             complete(map.erase_all())?;
             self.state = FilesState::Whole;
         }
-        complete(map.store_item(&mut buffer, &key, &item))
+        complete(map.store_item(&mut buffer, &key, &item))?;
+        // In a damaged region an older item may stand in the way of this one.
+        match complete(map.fetch_item::<&[u8]>(&mut buffer, &key))? {
+            Some(stored) if stored == item => Ok(()),
+            _ => Err(StorageError::Damaged),
+        }
     }
 }
 
