@@ -11,10 +11,24 @@ use sha2::{Digest as _, Sha256};
 /// When it was not built.
 #[must_use]
 pub fn esp32c3() -> PathBuf {
+    built("esp32c3", "obkmq-esp32c3.bin")
+}
+
+/// The program of the ARMv5TE board, where `cargo xtask image virt-arm` leaves it.
+///
+/// # Panics
+/// When it was not built.
+#[must_use]
+pub fn virt_arm() -> PathBuf {
+    built("virt-arm", "obkmq-virt-arm.elf")
+}
+
+/// A file that `cargo xtask image` makes.
+fn built(board: &str, name: &str) -> PathBuf {
     let program = crate::obkmq();
     let target = program.ancestors().nth(2).unwrap_or(Path::new("target"));
-    let path = target.join("images/esp32c3/obkmq-esp32c3.bin");
-    assert!(path.is_file(), "{} is not there; build it with `cargo xtask image esp32c3`", path.display());
+    let path = target.join("images").join(board).join(name);
+    assert!(path.is_file(), "{} is not there; build it with `cargo xtask image {board}`", path.display());
     path
 }
 

@@ -27,6 +27,8 @@ impl Tool {
     pub const MOSQUITTO_SUB: Self = Self::program("mosquitto_sub", "apt-get install mosquitto-clients");
     /// mosquitto's command line client that asks and waits for the answer.
     pub const MOSQUITTO_RR: Self = Self::program("mosquitto_rr", "apt-get install mosquitto-clients");
+    /// The emulator that the ARMv5TE board runs in.
+    pub const QEMU_ARM: Self = Self::program("qemu-system-arm", "apt-get install qemu-system-arm");
     /// Espressif's flasher.
     pub const ESPTOOL: Self = Self::program("esptool", "pip install esptool");
     /// The MQTT client of Python.

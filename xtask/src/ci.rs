@@ -12,6 +12,7 @@ use crate::image;
 use crate::process;
 use crate::project::{self, Project};
 use crate::toolchain;
+use crate::virt_arm;
 
 /// Crates that have to compile for a chip without an operating system and without atomics.
 const NO_STD_CRATES: [&str; 5] = ["obkmq-mqtt", "obkmq-config", "obkmq-broker", "obkmq-berry", "obkmq-node"];
@@ -24,7 +25,7 @@ const WINDOWS_TARGET: &str = "x86_64-pc-windows-gnu";
 /// A check and its name in the summary.
 type Step = (&'static str, fn(&Project) -> Result<()>);
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     ("format", format),
     ("clippy", clippy),
     ("fuzz targets", fuzz_targets),
@@ -32,6 +33,7 @@ const STEPS: [Step; 8] = [
     ("dependency policy", dependency_policy),
     ("no_std crates for ARMv5TE", no_std_crates),
     ("chip images and sizes", chip_images),
+    ("ARMv5TE board and sizes", virt_arm_image),
     ("command line for Windows", windows),
 ];
 
@@ -67,7 +69,10 @@ fn verdict(passed: bool) -> &'static str {
 
 fn format(project: &Project) -> Result<()> {
     process::run(project.cargo().args(["fmt", "--all", "--check"]))?;
-    process::run(project::cargo_in(&project.esp32_folder()).args(["fmt", "--check"]))
+    for folder in [project.esp32_folder(), project.virt_arm_folder()] {
+        process::run(project::cargo_in(&folder).args(["fmt", "--check"]))?;
+    }
+    Ok(())
 }
 
 fn clippy(project: &Project) -> Result<()> {
@@ -83,7 +88,7 @@ fn clippy(project: &Project) -> Result<()> {
     for build in &BUILDS {
         process::run(chip::cargo(project, build, "clippy", false)?.args(["--", "-D", "warnings"]))?;
     }
-    Ok(())
+    process::run(virt_arm::cargo(project, "clippy", false)?.args(["--", "-D", "warnings"]))
 }
 
 /// Only that they compile: they run with a nightly compiler, which this does without.
@@ -111,11 +116,11 @@ fn dependency_policy(project: &Project) -> Result<()> {
         "cargo-deny is not installed\nNext: cargo install cargo-deny --locked (some three minutes on two cores)",
     )?;
     let config = project.root().join("deny.toml");
-    let manifests = [project.root().join("Cargo.toml"), project.esp32_folder().join("Cargo.toml")];
-    for manifest in manifests {
+    let workspaces = [project.root().to_owned(), project.esp32_folder(), project.virt_arm_folder()];
+    for workspace in workspaces {
         let mut command = Command::new(&deny);
         command.arg("--locked").arg("--all-features").arg("--config").arg(&config);
-        command.arg("--manifest-path").arg(&manifest);
+        command.arg("--manifest-path").arg(workspace.join("Cargo.toml"));
         process::run(command.args(["check", "--hide-inclusion-graph", "bans", "licenses", "sources"]))?;
     }
     Ok(())
@@ -148,6 +153,10 @@ fn no_std_crates(project: &Project) -> Result<()> {
 
 fn chip_images(project: &Project) -> Result<()> {
     BUILDS.iter().try_for_each(|build| image::make(project, build, false))
+}
+
+fn virt_arm_image(project: &Project) -> Result<()> {
+    virt_arm::make(project, false)
 }
 
 fn windows(project: &Project) -> Result<()> {

@@ -7,6 +7,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::str::FromStr;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use espflash::flasher::{FlashData, FlashSettings, FlashSize};
@@ -20,6 +21,7 @@ use crate::crates::Crates;
 use crate::process;
 use crate::project::Project;
 use crate::sizes::{Sizes, grouped};
+use crate::virt_arm;
 
 /// Name of the program that the ESP32 crate builds.
 const PROGRAM: &str = "obkmq-esp32";
@@ -28,11 +30,11 @@ const SIZE_BUDGET: &str = "size-budget.toml";
 /// The flash that images are made for, in both spellings.
 const FLASH: (FlashSize, u32) = (FlashSize::_4Mb, 4 << 20);
 
-/// Build the image of a chip and report its sizes
+/// Build the image of a board and report its sizes
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Chip to build for
-    chip: Chip,
+    /// Chip to build for, or virt-arm: the program that QEMU's ARMv5TE machine runs
+    board: Board,
     /// Use only what is on this machine: no rustup, no crate downloads
     #[arg(long)]
     offline: bool,
@@ -40,7 +42,26 @@ pub(crate) struct Arguments {
 
 /// Entry point of the verb.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    make(&Project::locate()?, Build::of(arguments.chip)?, arguments.offline)
+    let project = Project::locate()?;
+    match arguments.board {
+        Board::Chip(chip) => make(&project, Build::of(chip)?, arguments.offline),
+        Board::VirtArm => virt_arm::make(&project, arguments.offline),
+    }
+}
+
+/// What an image is built for.
+#[derive(Clone, Copy)]
+enum Board {
+    Chip(Chip),
+    VirtArm,
+}
+
+impl FromStr for Board {
+    type Err = <Chip as FromStr>::Err;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        if name == virt_arm::NAME { Ok(Self::VirtArm) } else { name.parse().map(Self::Chip) }
+    }
 }
 
 /// Builds, writes and measures one chip's image. Breaking the size budget is an error.

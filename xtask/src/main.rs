@@ -18,6 +18,7 @@ mod sizes;
 mod tally;
 mod test;
 mod toolchain;
+mod virt_arm;
 
 use std::process::ExitCode;
 

@@ -9,6 +9,8 @@ use crate::process;
 
 /// Folder of the crate for the ESP32 family, a workspace of its own.
 const ESP32_FOLDER: &str = "firmware/boards/esp32";
+/// Folder of the crate for QEMU's ARMv5TE machine, likewise.
+const VIRT_ARM_FOLDER: &str = "firmware/boards/virt-arm";
 
 /// The checkout and the target folder of its host programs.
 pub(crate) struct Project {
@@ -45,6 +47,11 @@ impl Project {
     /// The workspace of the ESP32 family.
     pub(crate) fn esp32_folder(&self) -> PathBuf {
         self.root.join(ESP32_FOLDER)
+    }
+
+    /// The workspace of the ARMv5TE machine.
+    pub(crate) fn virt_arm_folder(&self) -> PathBuf {
+        self.root.join(VIRT_ARM_FOLDER)
     }
 
     /// Target folder of chip firmware, apart from the host's: it is built with other flags and another lock file.

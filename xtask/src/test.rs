@@ -11,6 +11,7 @@ use crate::process;
 use crate::project::Project;
 use crate::tally::Tally;
 use crate::toolchain;
+use crate::virt_arm;
 
 /// The nearest to the chips that runs on a PC.
 const TARGET_32_BITS: &str = "i686-unknown-linux-gnu";
@@ -43,7 +44,7 @@ fn prepare(project: &Project) -> Result<()> {
     for build in &BUILDS {
         image::make(project, build, false)?;
     }
-    Ok(())
+    virt_arm::make(project, false)
 }
 
 /// All tests of this machine, then those of the broker once more where a pointer has 32 bits, as on the chips.

@@ -9,6 +9,7 @@ mod host;
 mod keeping;
 mod moving_in;
 mod story;
+mod virt_arm;
 
 use libtest_mimic::{Arguments, Trial};
 use obkmq_tests::{Tool, missing};
@@ -22,6 +23,7 @@ fn main() {
         trials.extend(story::trials());
         trials.extend(flashing::trials());
         trials.extend(keeping::trials());
+        trials.extend(virt_arm::trials());
     }
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
