@@ -34,8 +34,9 @@ impl Width for u32 {}
 impl Registers {
     /// Reads the register at `offset` bytes.
     pub(crate) fn read<T: Width>(self, offset: usize) -> T {
-        // SAFETY: `self` is one of the constants above: a device's block of at least 32 bytes on this machine, and
-        // callers name registers of it, aligned to their width. Any bits are a `u8`, `u16` or `u32`.
+        // SAFETY: `self` is one of the constants above, whose devices have 4 KiB of addresses each on this machine, and the
+        // callers, all in this crate, name registers of theirs, aligned to their width. Any bits are a `u8`, `u16` or
+        // `u32`.
         unsafe { ptr::read_volatile((self.0 + offset) as *const T) }
     }
 
