@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::flash::image;
 use crate::profile;
-use crate::serial::lock::is_pseudo_terminal;
+use crate::serial::open::is_pseudo_terminal;
 use crate::serial::open::{permission_reason, permission_remedy};
 use crate::serial::ports::{self, Port};
 

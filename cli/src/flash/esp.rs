@@ -26,7 +26,6 @@ use super::limits::{LINE_TRIES, READ_BLOCK_BYTES, READ_BLOCKS_IN_FLIGHT, SEGMENT
 use super::{Loader, Part, Written};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::serial::lock::PortLock;
 use crate::serial::open::{CONSOLE_BAUD, OpenPort};
 use crate::serial::ports;
 use crate::serial::transport::SerialTransport;
@@ -48,7 +47,6 @@ pub(crate) struct EspLoader {
     chip: ChipId,
     flash_bytes: u32,
     path: String,
-    lock: PortLock,
     has_modem_lines: bool,
     /// The chip can be brought back into its loader after trouble.
     may_reset: bool,
@@ -97,7 +95,6 @@ pub(crate) fn connect(
         chip,
         flash_bytes,
         path: port.path,
-        lock: port.lock,
         has_modem_lines: port.has_modem_lines,
         may_reset: before != ResetBeforeOperation::NoReset,
     })
@@ -256,8 +253,7 @@ impl Loader for EspLoader {
                 chain(&error)
             ));
         }
-        let Self { lock, path, .. } = *self;
-        Ok(SerialTransport::from_parts(connection.into_serial(), lock, path))
+        Ok(SerialTransport::from_parts(connection.into_serial(), self.path))
     }
 }
 

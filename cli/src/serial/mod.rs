@@ -9,7 +9,6 @@ mod explain;
 #[cfg(test)]
 pub(crate) mod faulty;
 pub(crate) mod local;
-pub(crate) mod lock;
 pub(crate) mod open;
 pub(crate) mod ports;
 pub(crate) mod session;

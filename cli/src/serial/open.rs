@@ -1,11 +1,14 @@
 //! Opening one serial port, exactly the path that was named, and saying well why it failed.
+//!
+//! A port is opened for us alone: `TIOCEXCL`, and a `flock` on the port itself, which esptool and other pyserial programs
+//! respect and take, too. The system frees both when we end, however we end; but a pseudo-terminal lives on, and its
+//! `TIOCEXCL` with it, for as long as the program on its other side. There the flock alone has to do.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serialport::{ErrorKind, SerialPort};
 
-use super::lock::{self, PortLock};
 use super::ports;
 use crate::failure::{Exit, Failure};
 
@@ -22,11 +25,10 @@ pub(crate) const CONSOLE_BAUD: u32 = 115_200;
 /// How long a single read or write of the port may take by default.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// An open port and what keeps others away from it.
+/// An open port.
 #[derive(Debug)]
 pub(crate) struct OpenPort {
     pub(crate) native: NativePort,
-    pub(crate) lock: PortLock,
     pub(crate) path: String,
     /// A pseudo-terminal has no modem lines: the chip cannot be reset through it.
     pub(crate) has_modem_lines: bool,
@@ -34,19 +36,34 @@ pub(crate) struct OpenPort {
 
 /// Opens `path` at the console's speed. Neither DTR nor RTS is touched by us; Linux itself may pulse DTR.
 pub(crate) fn open(path: &str) -> Result<OpenPort, Failure> {
-    let pseudo = lock::is_pseudo_terminal(path);
-    let lock = lock::take(path).map_err(|lock::Taken| busy(path))?;
     let mut native = native(path).map_err(|error| explain(path, &error))?;
-    let has_modem_lines = !pseudo && native.read_clear_to_send().is_ok();
-    Ok(OpenPort { native, lock, path: path.to_owned(), has_modem_lines })
+    let has_modem_lines = !is_pseudo_terminal(path) && native.read_clear_to_send().is_ok();
+    Ok(OpenPort { native, path: path.to_owned(), has_modem_lines })
 }
 
-/// The port alone, for whoever has its lock.
+/// The port alone.
 pub(crate) fn native(path: &str) -> serialport::Result<NativePort> {
     let builder = serialport::new(path, CONSOLE_BAUD).timeout(OPEN_TIMEOUT).preserve_dtr_on_open();
     #[cfg(unix)]
-    let builder = builder.exclusive(!lock::is_pseudo_terminal(path));
+    if is_pseudo_terminal(path) {
+        use rustix::fs::{Mode, OFlags};
+        // Opened first: TIOCEXCL keeps us out as well.
+        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let terminal = rustix::fs::open(path, flags, Mode::empty()).map_err(std::io::Error::from)?;
+        let port = builder.open_native()?;
+        rustix::termios::ioctl_tiocnxcl(&terminal).map_err(std::io::Error::from)?;
+        return Ok(port);
+    }
     builder.open_native()
+}
+
+/// Whether `path` is a pseudo-terminal (links followed).
+pub(crate) fn is_pseudo_terminal(path: &str) -> bool {
+    let real = std::fs::canonicalize(path).unwrap_or_else(|_| PathBuf::from(path));
+    let text = real.to_string_lossy();
+    let bsd_pty = cfg!(target_os = "macos")
+        && text.strip_prefix("/dev/ttys").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()));
+    text.starts_with("/dev/pts/") || bsd_pty
 }
 
 fn busy(path: &str) -> Failure {
@@ -68,6 +85,7 @@ fn explain(path: &str, error: &serialport::Error) -> Failure {
             permission_remedy(Path::new(path)),
         ),
         ErrorKind::Io(std::io::ErrorKind::NotFound) => not_there(path),
+        ErrorKind::Io(std::io::ErrorKind::ResourceBusy) => busy(path),
         ErrorKind::NoDevice if exists || cfg!(windows) && error.to_string().contains("denied") => busy(path),
         ErrorKind::NoDevice => not_there(path),
         _ if exists && (!is_character_device(path) || is_no_terminal(error)) => Failure::new(
@@ -182,6 +200,26 @@ mod tests {
         let failure = open(file.path().to_str().unwrap()).unwrap_err();
         assert_eq!(failure.exit, Exit::NoPort);
         assert!(failure.what.contains("is not a serial port"), "{}", failure.what);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_second_is_refused_until_the_first_is_gone_and_so_is_a_program_that_locks_as_pyserial_does() {
+        use rustix::fs::{FlockOperation, flock};
+        let (_board, terminal) = serialport::TTYPort::pair().unwrap();
+        let path = terminal.name().unwrap();
+        let first = open(&path).unwrap();
+        let failure = open(&path).unwrap_err();
+        assert_eq!(failure.exit, Exit::PortDenied, "{failure:?}");
+        assert!(failure.what.ends_with("is in use."), "{}", failure.what);
+        let esptool = std::fs::File::open(&path).unwrap();
+        assert!(flock(&esptool, FlockOperation::NonBlockingLockExclusive).is_err());
+
+        drop(first);
+        flock(&esptool, FlockOperation::NonBlockingLockExclusive).unwrap();
+        assert_eq!(open(&path).unwrap_err().exit, Exit::PortDenied);
+        drop(esptool);
+        open(&path).unwrap();
     }
 
     #[cfg(unix)]

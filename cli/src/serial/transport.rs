@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use serialport::SerialPort;
 
-use super::lock::PortLock;
 use super::open::{self, CONSOLE_BAUD, NativePort, OpenPort};
 
 /// A byte stream to a device.
@@ -75,19 +74,18 @@ pub(crate) struct SerialTransport {
     port: Option<NativePort>,
     path: String,
     started: Instant,
-    _lock: PortLock,
 }
 
 impl SerialTransport {
     pub(crate) fn new(open: OpenPort) -> Self {
-        Self::from_parts(open.native, open.lock, open.path)
+        Self::from_parts(open.native, open.path)
     }
 
     /// A port that another protocol (a ROM loader's) has finished with.
-    pub(crate) fn from_parts(mut port: NativePort, lock: PortLock, path: String) -> Self {
+    pub(crate) fn from_parts(mut port: NativePort, path: String) -> Self {
         // A pseudo-terminal has no speed; a real port that refuses its console speed will show by silence.
         let _ = port.set_baud_rate(CONSOLE_BAUD);
-        Self { port: Some(port), path, started: Instant::now(), _lock: lock }
+        Self { port: Some(port), path, started: Instant::now() }
     }
 
     fn port(&mut self) -> io::Result<&mut NativePort> {
