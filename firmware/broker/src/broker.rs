@@ -5,9 +5,10 @@ use obkmq_mqtt::QoS;
 use crate::event::{Event, RefusedReason};
 use crate::journal::{Change, RestoredSession};
 use crate::link::{Link, LinkId, Want};
-use crate::memory::Purpose;
+use crate::memory::{OutOfMemory, Purpose};
 use crate::policy::{Peer, Policy};
 use crate::publish::PublishError;
+use crate::reader::{Heard, ListenError, ReaderId, ReaderMessage};
 use crate::retained::Retained;
 use crate::rights::Rights;
 use crate::slab::Handle;
@@ -221,6 +222,53 @@ impl<V: Verifier> Broker<V> {
     ) -> Result<(), PublishError> {
         self.core.advance(now);
         self.core.publish_local(topic, payload, qos, retain)
+    }
+
+    /// Publishes a message of the board itself that `depth` others have led to, one after the other: readers are told
+    /// ([`crate::Origin::Board`]), so that whoever answers its own answers can stop.
+    pub fn publish_after(
+        &mut self,
+        now: Instant,
+        depth: u8,
+        topic: &str,
+        payload: &[u8],
+        qos: QoS,
+        retain: bool,
+    ) -> Result<(), PublishError> {
+        self.core.readers.depth = depth;
+        let published = self.publish(now, topic, payload, qos, retain);
+        self.core.readers.depth = 0;
+        published
+    }
+
+    /// A subscriber inside the firmware, for the broker's whole life.
+    pub fn open_reader(&mut self) -> Result<ReaderId, OutOfMemory> {
+        self.core.open_reader()
+    }
+
+    /// Lets a reader have what a filter matches, the retained messages first. `tag` is the reader's own number for it.
+    pub fn listen(&mut self, reader: ReaderId, filter: &str, tag: u16) -> Result<(), ListenError> {
+        self.core.listen(reader, filter, tag)
+    }
+
+    /// Takes the filter of a tag from a reader; says whether there was one. With the last one goes what it has not taken.
+    pub fn stop_listening(&mut self, reader: ReaderId, tag: u16) -> bool {
+        self.core.stop_listening(reader, tag)
+    }
+
+    /// Takes all filters from a reader, and what it has not taken. It may listen again.
+    pub fn close_reader(&mut self, reader: ReaderId) {
+        self.core.close_reader(reader);
+    }
+
+    /// Hands over a reader's next message. One step looks at a bounded number of retained messages.
+    pub fn next_message(&mut self, reader: ReaderId, take: impl FnOnce(ReaderMessage<'_>)) -> Heard {
+        self.core.next_message(reader, take)
+    }
+
+    /// Whether [`Broker::next_message`] is to be asked: a cheap question.
+    pub fn is_reader_waiting(&self, reader: ReaderId) -> bool {
+        self.core.is_waiting(reader)
     }
 
     /// The next happening for the log.

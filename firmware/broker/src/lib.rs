@@ -33,6 +33,9 @@
 //! identifier alone decide, which would let whoever has a login of his own, and knows what a device is called, throw it
 //! out and read what waits for it. (mosquitto offers `use_username_as_clientid` against that.)
 //!
+//! The firmware around it publishes ([`Broker::publish`]) and listens ([`Broker::open_reader`]) as well: a reader has a
+//! queue of its own inside the budget, so what it does with a message happens outside of the routing.
+//!
 //! A session outlives its link for as long as its client asked for, the owner allows and there is memory: where a new
 //! client finds none, the session of the client that has been away for longest is given up, of one user's clients if
 //! more than half of those away are.
@@ -66,6 +69,7 @@ mod message;
 mod outbox;
 mod policy;
 mod publish;
+mod reader;
 mod receive;
 mod replay;
 mod retained;
@@ -92,6 +96,7 @@ pub use crate::link::{LinkId, Want};
 pub use crate::memory::OutOfMemory;
 pub use crate::policy::{Anonymous, Peer, Policy};
 pub use crate::publish::PublishError;
+pub use crate::reader::{Heard, ListenError, Origin, ReaderId, ReaderMessage};
 pub use crate::retained::Retained;
 pub use crate::rights::{Access, Rights, RightsError, Scope};
 pub use crate::statistics::{Drops, Statistics};

@@ -204,6 +204,12 @@ pub(crate) const MAX_GROUPS_OF_FILTER: usize = 64;
 /// Places of a filter's circle of subscriptions that each end of one looks at; see `filters.rs`.
 pub(crate) const STEPS_FOR_EACH_END: usize = 16;
 
+/// Subscribers inside the firmware: scripts, rules, discovery, and what is to come. As many as a byte has bits.
+pub(crate) const MAX_READERS: usize = 8;
+
+/// Filters of one of them. Each is compared with the topic of every message.
+pub(crate) const MAX_READER_FILTERS: usize = 64;
+
 /// Retained messages that one step of a replay looks at.
 pub(crate) const REPLAY_ENTRIES_PER_STEP: usize = 256;
 

@@ -17,6 +17,7 @@ use crate::limits::{Limits, Share};
 use crate::link::{Links, State};
 use crate::memory::{Memory, OutOfMemory, Purpose, Reserved};
 use crate::message::{Content, Message};
+use crate::reader::Origin;
 use crate::retained::Entry;
 use crate::rights::{Access, Rights};
 use crate::session::{Marks, Session, Sessions};
@@ -52,7 +53,8 @@ impl Core {
     ) -> Result<usize, OutOfMemory> {
         let Content { topic, payload, qos, retain, .. } = *content;
         let receivers = self.receivers(topic, qos, publisher);
-        if receivers.count == 0 && !retain {
+        let readers = self.readers.interested(topic);
+        if receivers.count == 0 && !retain && readers.is_nobody() {
             return Ok(0);
         }
         let keep = retain && !payload.is_empty();
@@ -61,7 +63,7 @@ impl Core {
             .and_then(|former| self.retained.message(former))
             .filter(|&former| keep && self.messages.get(former).is(content));
         let purpose = match qos {
-            _ if receivers.count == 0 => Purpose::Keeping,
+            _ if receivers.count == 0 && readers.is_nobody() => Purpose::Keeping,
             QoS::AtMostOnce => Purpose::Delivery,
             _ => Purpose::Session,
         };
@@ -70,7 +72,7 @@ impl Core {
             // The retained message is this one: no second copy.
             self.messages.hold(same);
             stored = Some(same);
-        } else if receivers.count > 0 || keep {
+        } else if receivers.count > 0 || keep || !readers.is_nobody() {
             stored = self.messages.insert(&mut self.memory, content, purpose).ok();
         }
         if receivers.count > 0 {
@@ -94,12 +96,13 @@ impl Core {
         if retain && same.is_none() && !self.retain(former, stored, keep, publisher) {
             self.not_kept(LogText::from_bytes(topic));
         }
+        self.queue_for_readers(readers, stored, self.origin(publisher));
         if let Some(stored) = stored {
             self.deliver_to(&receivers, stored, qos, retain);
             self.messages.release(&mut self.memory, stored);
         }
         self.identifiers.clear(&mut self.memory);
-        Ok(receivers.count)
+        Ok(receivers.count + readers.count())
     }
 
     /// Routes a message that is in memory already, and goes out as far as there is room for it: a will.
@@ -125,8 +128,17 @@ impl Core {
                 self.not_kept(LogText::from_bytes(self.messages.get(message).topic()));
             }
         }
+        let readers = self.readers.interested(self.messages.get(message).topic());
+        self.queue_for_readers(readers, Some(message), self.origin(publisher));
         self.deliver_to(&receivers, message, qos, retain);
         self.identifiers.clear(&mut self.memory);
+    }
+
+    fn origin(&self, publisher: Option<Handle<Session>>) -> Origin {
+        match publisher {
+            Some(session) => Origin::Client(self.sessions.get(session).user()),
+            None => Origin::Board { depth: self.readers.depth },
+        }
     }
 
     fn deliver_to(&mut self, receivers: &Receivers, message: Handle<Message>, qos: QoS, retain: bool) {

@@ -13,6 +13,7 @@ use crate::memory::Memory;
 use crate::message::Messages;
 use crate::outbox::Filled;
 use crate::policy::Policy;
+use crate::reader::Readers;
 use crate::retained::RetainedStore;
 use crate::rights::Rights;
 use crate::session::Sessions;
@@ -34,6 +35,7 @@ pub(crate) struct Core {
     pub(crate) deliveries: Deliveries,
     pub(crate) replays: Slab<Replay, { chunk::<Replay>() }>,
     pub(crate) retained: RetainedStore,
+    pub(crate) readers: Readers,
     pub(crate) events: Events,
     /// The counters among them; the rest is filled in when somebody asks.
     pub(crate) counters: Statistics,
@@ -82,6 +84,7 @@ impl Core {
             deliveries: Deliveries::new(),
             replays: Slab::new(),
             retained: RetainedStore::new(hasher),
+            readers: Readers::new(),
             events: Events::new(),
             counters: Statistics::default(),
             hasher,

@@ -28,6 +28,7 @@ mod openbeken;
 mod partial;
 mod publish;
 mod qos2;
+mod readers;
 mod regression;
 mod retained;
 mod rights;
