@@ -1,5 +1,6 @@
 //! What the device and the command line agree on.
 //!
+//! * [`calendar`]: what the days are called.
 //! * [`settings`]: one declarative table of keys; validation, the flash form and the help texts come from it.
 //! * [`password`]: salted password hashes and their computation in slices.
 //! * [`improv`]: Wi-Fi settings from a browser, on the same wire.
@@ -15,6 +16,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod calendar;
 pub mod improv;
 pub mod limits;
 pub mod line;

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use core::net::Ipv4Addr;
 
-use super::zone::check_zone;
+use super::zone::Zone;
 use crate::limits::{HOST_LABEL_LIMIT_BYTES, SERVER_LIMIT_BYTES, SSID_LIMIT_BYTES, ZONE_LIMIT_BYTES};
 
 /// A form of text.
@@ -75,7 +75,7 @@ impl Form {
             }
             Self::TimeZone => {
                 within(text, 1, ZONE_LIMIT_BYTES)?;
-                check_zone(text)?;
+                Zone::parse(text)?;
             }
             Self::Position => return position(text),
         }
@@ -175,6 +175,19 @@ fn degrees(text: &str, limit: u32, reason: &'static str) -> Result<String, &'sta
         (whole, "") => format!("{sign}{whole}"),
         (whole, fraction) => format!("{sign}{whole}.{fraction}"),
     })
+}
+
+/// Millionths of a degree of what [`degrees`] has made.
+pub(super) fn micro_degrees(text: &str) -> Option<i32> {
+    let (sign, number) = text.strip_prefix('-').map_or((1, text), |number| (-1, number));
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let mut micro: i32 = whole.parse::<i32>().ok()?.checked_mul(1_000_000)?;
+    let mut unit = 100_000;
+    for digit in fraction.bytes() {
+        micro = micro.checked_add(unit * i32::from(digit.checked_sub(b'0')?))?;
+        unit /= 10;
+    }
+    Some(sign * micro)
 }
 
 #[cfg(test)]
@@ -281,6 +294,15 @@ mod tests {
                 prop_assert!(once.len() <= text.len().max(3));
                 prop_assert_eq!(FORMS[form].canonical(&once), Ok(once));
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_position_is_read_as_the_number_it_is(micro in -180_000_000_i32..=180_000_000) {
+            let text = format!("{}.{:06}", micro / 1_000_000, (micro % 1_000_000).abs());
+            let text = if micro < 0 && !text.starts_with('-') { format!("-{text}") } else { text };
+            prop_assert_eq!(micro_degrees(&degrees(&text, 180, "").unwrap()), Some(micro), "{}", text);
         }
     }
 }

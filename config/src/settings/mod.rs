@@ -37,6 +37,7 @@ pub use rights::{Right, Rights, check_rights};
 pub use table::KEYS;
 pub use user::{User, check_name};
 pub use value::{AccessPoint, Anonymous, LogLevel};
+pub use zone::{Offset, Zone};
 
 use crate::limits::{ENCODED_LIMIT, USERS_LIMIT};
 use crate::password::PasswordHash;

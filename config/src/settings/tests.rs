@@ -73,6 +73,9 @@ fn defaults_are_the_ones_that_were_promised() {
     assert_eq!(settings.max_retained(), 100_000);
     assert_eq!(settings.log_level(), LogLevel::Info);
     assert!(!settings.console_timestamps());
+    assert!(settings.automation_enabled());
+    assert_eq!((settings.automation_heap_bytes(), settings.automation_max_steps()), (24_576, 200_000));
+    assert_eq!((settings.time_zone(), settings.position()), (Zone::UTC, None));
     assert_eq!(settings.check(), Ok(()));
     assert!(settings.entries().all(|entry| entry.is_default));
 }
@@ -164,6 +167,10 @@ fn the_whole_table_stays_readable_and_is_written_back_byte_for_byte() {
     assert_eq!((settings.max_session_expiry_s(), settings.max_stored_sessions()), (86_400, 0));
     assert_eq!(settings.max_retained(), 100);
     assert!(settings.console_timestamps());
+    assert!(!settings.automation_enabled());
+    assert_eq!((settings.automation_heap_bytes(), settings.automation_max_steps()), (8_192, 5_000));
+    assert_eq!(settings.time_zone().offset_at(1_774_746_000).east_s, 7_200);
+    assert_eq!(settings.position(), Some((52_520_008, 13_404_954)));
     for (key, value) in [
         ("wifi.password", "(set)"),
         ("wifi.country", "DE"),

@@ -1,9 +1,11 @@
 //! What the firmware asks of settings, typed.
 
+use super::form::micro_degrees;
 use super::key::{Key, Kind};
 use super::rights::Rights;
 use super::table;
 use super::value::{Anonymous, LogLevel, Value};
+use super::zone::Zone;
 use super::{Settings, filters};
 
 impl Settings {
@@ -136,6 +138,37 @@ impl Settings {
     #[must_use]
     pub fn console_timestamps(&self) -> bool {
         self.switch(&table::CONSOLE_TIMESTAMPS)
+    }
+
+    /// `automation.enabled`
+    #[must_use]
+    pub fn automation_enabled(&self) -> bool {
+        self.switch(&table::AUTOMATION_ENABLED)
+    }
+
+    /// `automation.heap_bytes`
+    #[must_use]
+    pub fn automation_heap_bytes(&self) -> u32 {
+        self.integer(&table::AUTOMATION_HEAP_BYTES)
+    }
+
+    /// `automation.max_steps`
+    #[must_use]
+    pub fn automation_max_steps(&self) -> u32 {
+        self.integer(&table::AUTOMATION_MAX_STEPS)
+    }
+
+    /// `time.zone`
+    #[must_use]
+    pub fn time_zone(&self) -> Zone {
+        Zone::parse(self.text(&table::TIME_ZONE)).unwrap_or(Zone::UTC)
+    }
+
+    /// `location.position`: latitude and longitude in millionths of a degree, north and east; `None` if it is not known.
+    #[must_use]
+    pub fn position(&self) -> Option<(i32, i32)> {
+        let (latitude, longitude) = self.text(&table::LOCATION_POSITION).split_once(',')?;
+        Some((micro_degrees(latitude)?, micro_degrees(longitude)?))
     }
 
     pub(super) fn stored(&self, key: &Key) -> Option<&Value> {

@@ -24,6 +24,12 @@ pub trait Board {
     /// What the allocator says of itself, or `None` where it does not count (a PC).
     fn heap(&self) -> Option<HeapUse>;
 
+    /// The time in seconds since 1970 UTC, or `None` while it is not known. A board that has a clock has
+    /// [`Capability::Clock`](crate::Capability::Clock).
+    fn unix_seconds(&mut self) -> Option<i64> {
+        None
+    }
+
     /// The Wi-Fi radio of a board that has one; such a board has [`Capability::Wifi`](crate::Capability::Wifi).
     fn radio(&mut self) -> Option<&mut dyn Radio> {
         None

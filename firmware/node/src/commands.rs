@@ -276,7 +276,8 @@ impl<B: Board> Node<B> {
         }
     }
 
-    fn info(&self) -> Vec<Fields> {
+    fn info(&mut self) -> Vec<Fields> {
+        let time = self.local_time();
         let statistics = self.broker.statistics();
         let drops = statistics.drops;
         let about = self
@@ -284,6 +285,10 @@ impl<B: Board> Node<B> {
             .to_fields()
             .with("name", self.settings.hostname())
             .with("uptime_s", self.now.as_micros() / 1_000_000);
+        let about = match time {
+            Some(time) => about.with("time", time),
+            None => about,
+        };
         let mut rows = Vec::from([
             match self.trial_left_s() {
                 Some(left) => about.with("trial_left_s", left),

@@ -17,6 +17,7 @@ extern crate std;
 
 mod attached;
 mod board;
+mod clock;
 mod commands;
 mod console;
 mod files;

@@ -1,6 +1,7 @@
 //! What the node asks of a PC.
 
 use core::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use obkmq_node::{Board, HeapUse, Radio};
 
@@ -50,6 +51,11 @@ impl Board for HostBoard {
 
     fn heap(&self) -> Option<HeapUse> {
         None
+    }
+
+    fn unix_seconds(&mut self) -> Option<i64> {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+        i64::try_from(since.as_secs()).ok()
     }
 
     fn radio(&mut self) -> Option<&mut dyn Radio> {

@@ -8,7 +8,7 @@ use std::{env, fs, io};
 use obkmq_config::password::{PasswordHash, SALT_BYTES};
 use obkmq_config::settings::{Anonymous as AnonymousSetting, SettingError, Settings};
 use obkmq_config::toml::{self, FileError, PasswordSource};
-use obkmq_node::{AdoptError, Anonymous, Capabilities, Identity, Instant, Limits, Node, Regions};
+use obkmq_node::{AdoptError, Anonymous, Capabilities, Capability, Identity, Instant, Limits, Node, Regions};
 
 use crate::board::HostBoard;
 use crate::console::Console;
@@ -103,7 +103,7 @@ pub fn identity(board: &'static str, chip: &'static str, anonymous_without_users
         chip,
         board,
         firmware: env!("CARGO_PKG_VERSION"),
-        capabilities: Capabilities::NONE,
+        capabilities: Capabilities::NONE.with(Capability::Clock),
         limits: Limits { memory_bytes: BROKER_MEMORY_BYTES, ..Limits::default() },
         anonymous_without_users,
     }
