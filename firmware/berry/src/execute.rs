@@ -50,7 +50,20 @@ impl<N: Numbers> Vm<N> {
                     self.pc = self.pc.saturating_sub(1);
                     once = true;
                 }
-                Raised::Suspended => return Err(raised),
+                // The instruction is begun anew.
+                Raised::Slice if self.reserve > 0 => {
+                    self.pc = self.pc.saturating_sub(1);
+                    if floor == 0 && self.reentry == 0 {
+                        return Err(Raised::Paused);
+                    }
+                    self.next_slice();
+                }
+                Raised::Slice => {
+                    self.trace();
+                    self.leave(floor)?;
+                    return Err(Raised::Steps);
+                }
+                Raised::Suspended | Raised::Paused => return Err(raised),
                 Raised::Memory | Raised::Steps | Raised::Internal => {
                     if self.traceback.is_empty() {
                         self.trace();
@@ -184,7 +197,7 @@ impl<N: Numbers> Vm<N> {
             let proto = self.heap.protos.get(self.proto.ok_or(Raised::Internal)?)?;
             let instruction = *proto.code.get(self.pc).ok_or(Raised::Internal)?;
             self.pc += 1;
-            self.steps = self.steps.checked_sub(1).ok_or(Raised::Steps)?;
+            self.steps = self.steps.checked_sub(1).ok_or(Raised::Slice)?;
             let a = code::a(instruction);
             let b = code::b(instruction);
             let c = code::c(instruction);

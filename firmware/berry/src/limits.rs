@@ -7,6 +7,9 @@ pub struct Limits {
     pub heap_bytes: usize,
     /// Steps of one run: an instruction costs one, a native one per element and per eight bytes.
     pub steps: u32,
+    /// Steps after which a run pauses ([`Progress::Paused`](crate::Progress::Paused)) so that its host can do something
+    /// else; `u32::MAX` for never. A native is not interrupted, nor is a script that one waits for.
+    pub slice: u32,
     /// Levels of blocks and expressions in a source, of values in a printed text, in JSON and in comparisons; together
     /// with those of natives that wait for a script. Each costs stack of the processor.
     pub nesting: u16,
@@ -20,11 +23,17 @@ pub struct Limits {
 impl Limits {
     /// For a chip with about 100 kB of free memory.
     pub const CHIP: Limits =
-        Limits { heap_bytes: 24 * 1024, steps: 500_000, nesting: 32, calls: 60, reentry: 4 };
+        Limits { heap_bytes: 24 * 1024, steps: 500_000, slice: u32::MAX, nesting: 32, calls: 60, reentry: 4 };
 
     /// For tools on a PC.
-    pub const PC: Limits =
-        Limits { heap_bytes: 64 << 20, steps: u32::MAX, nesting: 100, calls: 1000, reentry: 8 };
+    pub const PC: Limits = Limits {
+        heap_bytes: 64 << 20,
+        steps: u32::MAX,
+        slice: u32::MAX,
+        nesting: 100,
+        calls: 1000,
+        reentry: 8,
+    };
 }
 
 /// What the allocator adds to a block, roughly.

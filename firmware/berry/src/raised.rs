@@ -9,6 +9,10 @@ pub(crate) enum Raised {
     Memory,
     /// The steps of this run are used up.
     Steps,
+    /// The steps of this slice are used up; none of the instruction is done.
+    Slice,
+    /// The run stands between two instructions and goes on later.
+    Paused,
     /// A host function wants the script to wait.
     Suspended,
     /// A fault of the machine itself: an object that is referred to does not exist.

@@ -28,6 +28,8 @@ pub enum Progress<N: Numbers> {
     Done(Value<N>),
     /// A function of the host wants it to wait: [`Vm::resume`] goes on.
     Suspended,
+    /// To the end of its slice ([`Limits::slice`]): [`Vm::proceed`] goes on.
+    Paused,
 }
 
 /// What becomes of a result.
@@ -83,6 +85,8 @@ pub struct Vm<N: Numbers> {
     pub(crate) base: usize,
     pub(crate) proto: Option<ProtoId>,
     pub(crate) steps: u32,
+    /// Steps of the run beyond this slice.
+    pub(crate) reserve: u32,
     pub(crate) reentry: u8,
     /// Levels of values that are being written, those of natives further out included.
     pub(crate) depth: u16,
@@ -94,6 +98,7 @@ pub struct Vm<N: Numbers> {
     held: Vec<Value<N>>,
     pub(crate) random: u64,
     suspended: Option<usize>,
+    paused: bool,
     pub(crate) strict: bool,
     #[cfg(test)]
     pub(crate) collects_always: bool,
@@ -118,6 +123,7 @@ impl<N: Numbers> Vm<N> {
             base: 0,
             proto: None,
             steps: 0,
+            reserve: 0,
             reentry: 0,
             depth: 0,
             scratch: None,
@@ -126,6 +132,7 @@ impl<N: Numbers> Vm<N> {
             held: Vec::new(),
             random: seed | 1,
             suspended: None,
+            paused: false,
             strict: false,
             #[cfg(test)]
             collects_always: false,
@@ -234,7 +241,9 @@ impl<N: Numbers> Vm<N> {
         callee: Value<N>,
         count: usize,
     ) -> Result<Progress<N>, Error> {
-        self.steps = self.limits.steps;
+        self.steps = 0;
+        self.reserve = self.limits.steps;
+        self.next_slice();
         self.traceback = alloc::vec::Vec::new();
         self.scratch = Some(count + 2);
         self.set_slot(0, callee).map_err(|raised| self.describe(raised))?;
@@ -273,6 +282,27 @@ impl<N: Numbers> Vm<N> {
         self.end(outcome)
     }
 
+    /// Goes on with a run that has paused.
+    ///
+    /// # Errors
+    ///
+    /// What ended the run.
+    pub fn proceed(&mut self, host: &mut dyn Host<N>) -> Result<Progress<N>, Error> {
+        if !core::mem::take(&mut self.paused) {
+            return Err(Error::new(ErrorKind::Internal, "internal_error: nothing has paused"));
+        }
+        self.next_slice();
+        let outcome = self.run(host, 0);
+        self.end(outcome)
+    }
+
+    /// Gives the run the steps of another slice.
+    pub(crate) fn next_slice(&mut self) {
+        let steps = self.limits.slice.max(1).min(self.reserve);
+        self.reserve -= steps;
+        self.steps = self.steps.saturating_add(steps);
+    }
+
     fn end(&mut self, outcome: Result<Value<N>, Raised>) -> Result<Progress<N>, Error> {
         match outcome {
             Ok(value) => {
@@ -280,6 +310,10 @@ impl<N: Numbers> Vm<N> {
                 Ok(Progress::Done(value))
             }
             Err(Raised::Suspended) => Ok(Progress::Suspended),
+            Err(Raised::Paused) => {
+                self.paused = true;
+                Ok(Progress::Paused)
+            }
             Err(raised) => {
                 let error = self.describe(raised);
                 self.reset();
@@ -288,9 +322,10 @@ impl<N: Numbers> Vm<N> {
         }
     }
 
-    /// Gives up a suspended run.
+    /// Gives up a run that is suspended or has paused.
     pub fn abandon(&mut self) {
         self.suspended = None;
+        self.paused = false;
         self.reset();
     }
 
@@ -313,7 +348,7 @@ impl<N: Numbers> Vm<N> {
     }
 
     fn ensure_idle(&self) -> Result<(), Error> {
-        if self.suspended.is_some() {
+        if self.suspended.is_some() || self.paused {
             return Err(Error::new(ErrorKind::Busy, "busy: another script is waiting"));
         }
         Ok(())
@@ -404,7 +439,7 @@ impl<N: Numbers> Vm<N> {
     /// Steps that the run has left, or that the last one had.
     #[must_use]
     pub fn steps_left(&self) -> u32 {
-        self.steps
+        self.steps.saturating_add(self.reserve)
     }
 
     /// Drops every object, so that what is still charged has been lost.
@@ -468,7 +503,10 @@ impl<N: Numbers> Vm<N> {
             self.heap.budget.shrink(&mut self.stack, IDLE_SLOTS.max(top));
         }
         // A heap that is nearly full must not make a run endless by collecting all the time.
-        self.steps = self.steps.saturating_sub(seen / 4);
+        let cost = usize::try_from(seen / 4).unwrap_or(usize::MAX);
+        if self.spend(cost).is_err() {
+            self.reserve = 0;
+        }
     }
 
     /// The end of the part of the stack that is in use.
@@ -536,8 +574,8 @@ impl<N: Numbers> Vm<N> {
         let kind = match raised {
             Raised::Exception => ErrorKind::Exception,
             Raised::Memory => ErrorKind::Memory,
-            Raised::Steps => ErrorKind::Steps,
-            Raised::Suspended | Raised::Internal => ErrorKind::Internal,
+            Raised::Steps | Raised::Slice => ErrorKind::Steps,
+            Raised::Suspended | Raised::Paused | Raised::Internal => ErrorKind::Internal,
         };
         let mut text = Vec::new();
         match raised {
@@ -550,10 +588,10 @@ impl<N: Numbers> Vm<N> {
                 }
             }
             Raised::Memory => append_bounded(&mut text, b"memory_error: the heap is full", usize::MAX),
-            Raised::Steps => {
+            Raised::Steps | Raised::Slice => {
                 append_bounded(&mut text, b"timeout_error: the script takes too many steps", usize::MAX);
             }
-            Raised::Suspended | Raised::Internal => {
+            Raised::Suspended | Raised::Paused | Raised::Internal => {
                 append_bounded(&mut text, b"internal_error: the machine is at fault", usize::MAX);
             }
         }
@@ -610,11 +648,18 @@ impl<N: Numbers> Vm<N> {
                 self.steps = left;
                 Ok(())
             }
-            None => {
-                self.steps = 0;
-                Err(Raised::Steps)
-            }
+            None => self.spend_beyond(steps),
         }
+    }
+
+    /// What is more than the slice has left comes from the slices behind it.
+    #[cold]
+    fn spend_beyond(&mut self, steps: usize) -> Result<(), Raised> {
+        let missing = steps.saturating_sub(usize::try_from(self.steps).unwrap_or(usize::MAX));
+        let left = u32::try_from(missing).ok().and_then(|missing| self.reserve.checked_sub(missing));
+        self.steps = 0;
+        self.reserve = left.unwrap_or(0);
+        left.map(|_| ()).ok_or(Raised::Steps)
     }
 
     /// Raises an exception with a fixed name and text.

@@ -290,3 +290,51 @@ fn garbage_is_collected_and_what_is_kept_is_not() {
     assert!(vm.used_bytes() <= used + 256, "{} after {used}", vm.used_bytes());
     assert!(vm.peak_bytes() < 8000, "{}", vm.peak_bytes());
 }
+
+#[test]
+fn a_long_run_pauses_after_each_slice_and_goes_on_where_it_was() {
+    let limits = Limits { slice: 100, steps: 10_000, ..Limits::CHIP };
+    let source = "var s = 0 for i: 1..300 s += i end print(s)\n\
+                  class A def tostring() var n = 0 while n < 200 n += 1 end return 'A' .. n end end print(A())\n\
+                  try raise 'a', 'b' except 'a' as e, m print(e, m) end";
+    let mut board = Board::default();
+    let mut vm = Vm::<Narrow>::new(limits, 5);
+    let mut progress = run(&mut vm, &mut board, source);
+    let mut pauses = 0;
+    while let Ok(Progress::Paused) = progress {
+        pauses += 1;
+        assert_eq!(run(&mut vm, &mut board, "print(1)").unwrap_err().kind, ErrorKind::Busy);
+        assert!(vm.resume(&mut board, Answer::Nil).is_err());
+        vm.collect();
+        progress = vm.proceed(&mut board);
+    }
+    progress.unwrap();
+    assert_eq!(board.printed, ["45150", "A200", "a b"]);
+    assert!((10..60).contains(&pauses), "{pauses}");
+    assert!(vm.proceed(&mut board).is_err());
+    // Slices cost nothing, and are no way around the limit of steps.
+    let mut whole = Vm::<Narrow>::new(Limits { slice: u32::MAX, ..limits }, 5);
+    run(&mut whole, &mut Board::default(), source).unwrap();
+    assert!(whole.steps_left().abs_diff(vm.steps_left()) < 200, "{} {}", whole.steps_left(), vm.steps_left());
+    let mut progress = run(&mut vm, &mut board, "def f() while true end end\n\nf()");
+    let mut slices = 1;
+    while let Ok(Progress::Paused) = progress {
+        slices += 1;
+        progress = vm.proceed(&mut board);
+    }
+    let error = progress.unwrap_err();
+    assert_eq!((error.kind, slices), (ErrorKind::Steps, 100));
+    assert!(error.to_string().contains("test.be:1: in function `f`"), "{error}");
+    // A native takes what it needs from the slices to come.
+    let mut vm = Vm::<Narrow>::new(Limits { slice: 10, ..limits }, 5);
+    let mut progress = run(&mut vm, &mut board, "[].resize(1000)");
+    while let Ok(Progress::Paused) = progress {
+        progress = vm.proceed(&mut board);
+    }
+    progress.unwrap();
+    assert!((9_800..9_900).contains(&vm.steps_left()), "{}", vm.steps_left());
+    run(&mut vm, &mut board, "while true end").unwrap();
+    vm.abandon();
+    run(&mut vm, &mut board, "print('alive')").unwrap();
+    assert_eq!(board.printed.last().unwrap(), "alive");
+}

@@ -40,7 +40,7 @@ fn output(name: &str, source: &[u8]) -> String {
     let mut vm = Vm::<Narrow>::new(Limits::PC, 7);
     match vm.run_source(&mut console, name, source, Scope::Global) {
         Ok(Progress::Done(_)) => {}
-        Ok(Progress::Suspended) => console.0.push("suspended".to_owned()),
+        Ok(Progress::Suspended | Progress::Paused) => console.0.push("suspended".to_owned()),
         Err(error) => console.0.push(error.to_string()),
     }
     let mut text = console.0.join("\n");

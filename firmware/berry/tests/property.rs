@@ -8,7 +8,7 @@
     reason = "a test may fail, and has a PC's memory"
 )]
 
-use obkmq_berry::{Limits, Narrow, Scope, Silent, Vm};
+use obkmq_berry::{Limits, Narrow, Progress, Scope, Silent, Vm};
 use proptest::prelude::*;
 
 /// Pieces that make sense next to each other now and then.
@@ -146,13 +146,17 @@ proptest! {
         source in program(),
         heap_bytes in 0..20_000_usize,
         steps in 0..20_000_u32,
+        slice in prop_oneof![1..300_u32, Just(u32::MAX)],
         nesting in 4..20_u16,
         calls in 1..30_u16,
         reentry in 0..4_u8,
     ) {
-        let limits = Limits { heap_bytes, steps, nesting, calls, reentry };
+        let limits = Limits { heap_bytes, steps, slice, nesting, calls, reentry };
         let mut vm = Vm::<Narrow>::new(limits, 9);
-        let _ = vm.run_source(&mut Silent, "random.be", source.as_bytes(), Scope::Local);
+        let mut progress = vm.run_source(&mut Silent, "random.be", source.as_bytes(), Scope::Local);
+        while let Ok(Progress::Paused) = progress {
+            progress = vm.proceed(&mut Silent);
+        }
         prop_assert!(vm.peak_bytes() <= heap_bytes);
         prop_assert!(!vm.is_suspended());
         vm.collect();

@@ -55,8 +55,12 @@ fn drive<N: Numbers>(limits: Limits, source: &[u8], scope: Scope) {
     let mut progress = vm.run_source(&mut host, "fuzz.be", source, scope);
     let mut turns = 0;
     loop {
-        while let Ok(Progress::Suspended) = progress {
-            progress = vm.resume(&mut host, Answer::Text(b"go on".to_vec()));
+        loop {
+            progress = match progress {
+                Ok(Progress::Suspended) => vm.resume(&mut host, Answer::Text(b"go on".to_vec())),
+                Ok(Progress::Paused) => vm.proceed(&mut host),
+                _ => break,
+            };
         }
         assert!(vm.used_bytes() <= vm.peak_bytes() && vm.peak_bytes() <= limits.heap_bytes);
         let Some(&callback) = host.kept.get(turns) else { break };
@@ -81,6 +85,7 @@ fuzz_target!(|input: &[u8]| {
     let limits = Limits {
         heap_bytes: usize::from(*heap) * 250,
         steps: u32::from(*steps) * 100,
+        slice: if *bounds & 32 == 0 { u32::MAX } else { u32::from(*heap) + 1 },
         nesting: u16::from(*bounds & 31),
         calls: u16::from(*bounds >> 5) * 8,
         reentry: *bounds & 7,

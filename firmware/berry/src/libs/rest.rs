@@ -214,7 +214,7 @@ fn calldepth<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, _: Args) -> Result
 fn counters<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, _: Args) -> Result<Value<N>> {
     let map = vm.heap.map()?;
     let key = vm.heap.intern(b"instruction")?;
-    let steps = i64::from(vm.limits.steps) - i64::from(vm.steps);
+    let steps = i64::from(vm.limits.steps) - i64::from(vm.steps_left());
     vm.heap.map_set(map, Value::Str(key), Value::int(steps))?;
     Ok(Value::Map(map))
 }
