@@ -21,6 +21,7 @@
 extern crate alloc;
 
 mod limits;
+mod neighbors;
 mod place;
 mod stack;
 

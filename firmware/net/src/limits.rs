@@ -43,8 +43,9 @@ pub(crate) const FILLS_PER_TURN: usize = 2;
 /// Times that one connection's receive buffer is read in one turn, likewise.
 pub(crate) const READS_PER_TURN: usize = 2;
 
-/// Half-open connections at a time: whoever never answers must not take every place.
-pub(crate) const HALF_OPEN: usize = 8;
+/// Half-open connections at a time, as a part of all sockets: whoever never answers must not take every place. After a
+/// power cut a house comes back in two or three rounds, and each round waits twice as long as the one before.
+pub(crate) const HALF_OPEN_PART: usize = 2;
 
 /// How long a connection may be half-open, in milliseconds. A client on Wi-Fi that sleeps between two beacons answers
 /// within one.
@@ -55,8 +56,9 @@ pub(crate) const HALF_OPEN_MS: u64 = 3_000;
 pub(crate) const DRAIN_MS: u64 = 5_000;
 
 /// A quiet peer is asked this often whether it is still there: MQTT's keep-alive can be switched off, and a device that
-/// lost its power must not hold a place for ever.
-pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(60);
+/// lost its power must not hold a place for ever. Its answer also keeps smoltcp from forgetting its hardware address, which
+/// it does after 60 s of silence; and it looks for one forgotten address a second, whoever has to wait.
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(45);
 
 /// A peer that does not answer for so long is gone.
 pub(crate) const PEER_TIMEOUT: Duration = Duration::from_secs(180);

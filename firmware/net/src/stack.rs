@@ -12,9 +12,10 @@ use smoltcp::time::Instant as StackInstant;
 use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Cidr};
 
 use crate::limits::{
-    Capacities, DRAIN_MS, FILLS_PER_TURN, FRAMES_PER_TURN, HALF_OPEN, HALF_OPEN_MS, KEEP_ALIVE, PEER_TIMEOUT,
-    READS_PER_TURN, SENDS_PER_TURN, WANTS_PER_TURN,
+    Capacities, DRAIN_MS, FILLS_PER_TURN, FRAMES_PER_TURN, HALF_OPEN_MS, HALF_OPEN_PART, KEEP_ALIVE,
+    PEER_TIMEOUT, READS_PER_TURN, SENDS_PER_TURN, WANTS_PER_TURN,
 };
+use crate::neighbors::Watched;
 use crate::place::{Phase, Place};
 
 /// Who the board is in its network.
@@ -94,11 +95,17 @@ impl Stack {
     /// Takes what the device has received, in a bounded turn, and gives it to the node.
     pub fn receive<B: Board>(&mut self, now: Instant, device: &mut impl Device, node: &mut Node<B>) {
         self.provide_listener();
+        let mut device = Watched { device, newcomer: None, is_crowded: false };
         for _ in 0..FRAMES_PER_TURN {
-            match self.interface.poll_ingress_single(stack_time(now), device, &mut self.sockets) {
+            device.is_crowded = self.is_crowded();
+            match self.interface.poll_ingress_single(stack_time(now), &mut device, &mut self.sockets) {
                 PollIngressSingleResult::None => break,
                 PollIngressSingleResult::PacketProcessed => {}
                 PollIngressSingleResult::SocketStateChanged => self.replace_listener(now),
+            }
+            if let Some(newcomer) = device.newcomer.take() {
+                let mut introduction = newcomer.introduction();
+                self.interface.poll_ingress_single(stack_time(now), &mut introduction, &mut self.sockets);
             }
         }
         // Backwards, because the last one takes the place of one that is removed.
@@ -181,8 +188,12 @@ impl Stack {
                 while socket.recv(|bytes| (bytes.len(), bytes.len())).is_ok_and(|count| count > 0) {}
                 // Without an endpoint there is nothing left to be told to the peer.
                 let is_over = socket.state() == State::Closed && socket.remote_endpoint().is_none();
-                if is_over || now >= until {
+                let is_quiet = matches!(socket.state(), State::Closed | State::TimeWait);
+                if is_over || now >= until && is_quiet {
                     self.remove(at);
+                } else if now >= until {
+                    // It has not taken the last bytes, or not ended its side: then it has to learn that it is over.
+                    socket.abort();
                 }
             }
         }
@@ -279,15 +290,7 @@ impl Stack {
     /// Makes a socket listen, if none does and there is a place and memory for it.
     fn provide_listener(&mut self) {
         let Some(port) = self.port else { return };
-        let mut half_open = 0;
-        for place in &self.places {
-            match place.phase {
-                Phase::Listening => return,
-                Phase::HalfOpen { .. } => half_open += 1,
-                Phase::Open { .. } | Phase::Ended { .. } => {}
-            }
-        }
-        if half_open >= HALF_OPEN {
+        if self.is_crowded() || self.places.iter().any(|place| place.phase == Phase::Listening) {
             return;
         }
         let has_place = self.places.len() < self.capacities.sockets || self.evict_ended();
@@ -308,6 +311,12 @@ impl Stack {
         }
     }
 
+    /// Whether nobody more may be half-open.
+    fn is_crowded(&self) -> bool {
+        let is_half_open = |place: &&Place| matches!(place.phase, Phase::HalfOpen { .. });
+        self.places.iter().filter(is_half_open).count() >= self.capacities.sockets / HALF_OPEN_PART
+    }
+
     fn buffers(&self) -> Option<(SocketBuffer<'static>, SocketBuffer<'static>)> {
         let receive = buffer(self.capacities.receive_bytes)?;
         Some((receive, buffer(self.capacities.send_bytes)?))
@@ -324,7 +333,7 @@ impl Stack {
         true
     }
 
-    /// Frees a socket and its buffers without another word to its peer.
+    /// Frees a socket and its buffers without another word to its peer, who gets a RST if it still sends something.
     fn remove(&mut self, at: usize) {
         if at < self.places.len() {
             let place = self.places.swap_remove(at);

@@ -108,15 +108,23 @@ unsafe impl GlobalAlloc for Counting {
 
 /// Calls the broker.
 pub(crate) fn inside<T>(call: impl FnOnce() -> T) -> T {
+    counting(true, call)
+}
+
+/// What the broker's surroundings do in the middle of such a call.
+pub(crate) fn outside<T>(call: impl FnOnce() -> T) -> T {
+    counting(false, call)
+}
+
+fn counting<T>(is_inside: bool, call: impl FnOnce() -> T) -> T {
     /// Also when a call panics, so that the report of that has memory.
-    struct Leave;
+    struct Leave(bool);
     impl Drop for Leave {
         fn drop(&mut self) {
-            IS_INSIDE.set(false);
+            IS_INSIDE.set(self.0);
         }
     }
-    IS_INSIDE.set(true);
-    let _leave = Leave;
+    let _leave = Leave(IS_INSIDE.replace(is_inside));
     call()
 }
 
