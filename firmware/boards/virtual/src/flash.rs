@@ -67,6 +67,9 @@ pub enum OpenError {
         /// The size it should have.
         expected: u32,
     },
+    /// The path names a device or a pipe.
+    #[error("it is no file")]
+    NotAFile,
     /// The operating system refused.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -108,7 +111,15 @@ impl FileFlash {
     /// # Errors
     /// [`OpenError`].
     pub fn open(path: &Path, capacity: u32) -> Result<Self, OpenError> {
-        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        // A board holds Wi-Fi passwords in clear.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(path)?;
+        if !file.metadata()?.is_file() {
+            return Err(OpenError::NotAFile);
+        }
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(OpenError::InUse),
@@ -270,6 +281,16 @@ mod tests {
         let mut flash = FileFlash::open(&path, 0x4000).unwrap();
         flash.program(0x10, b"kept").unwrap();
         assert!(matches!(FileFlash::open(&path, 0x4000), Err(OpenError::InUse)));
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            assert_eq!(
+                std::fs::metadata(&path).unwrap().permissions().mode() & 0o077,
+                0,
+                "others can read it"
+            );
+            assert!(matches!(FileFlash::open(Path::new("/dev/null"), 0x4000), Err(OpenError::NotAFile)));
+        }
         drop(flash);
         assert!(matches!(
             FileFlash::open(&path, 0x8000),
