@@ -12,6 +12,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
+use crate::environment;
 use crate::failure::{Exit, Failure};
 
 /// The version that every JSON line carries as `"v"`. It changes when a field changes its meaning or goes away.
@@ -29,9 +30,8 @@ pub(crate) struct GlobalOptions {
     /// Print what happens in detail
     #[arg(short, long, global = true, help_heading = "Output")]
     verbose: bool,
-    /// Read this profile file instead of looking for obkmq.toml
-    #[arg(long, global = true, value_name = "FILE", env = "OBKMQ_PROFILE", help_heading = "Output")]
-    #[arg(hide_env_values = true)]
+    /// Read this profile file instead of that of OBKMQ_PROFILE, or of looking for obkmq.toml
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Output")]
     profile: Option<PathBuf>,
 }
 
@@ -76,7 +76,10 @@ impl Context {
             interactive: terminal && io::stdin().is_terminal() && !global.json,
             bars: terminal && !global.quiet && !global.json,
             columns: if terminal { columns() } else { None },
-            profile: global.profile.clone(),
+            profile: global
+                .profile
+                .clone()
+                .or_else(|| environment::variable(environment::PROFILE).map(PathBuf::from)),
         }
     }
 

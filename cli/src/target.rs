@@ -11,21 +11,14 @@ use std::str::FromStr;
 use clap::Args;
 
 use crate::context::Context;
+use crate::environment;
 use crate::failure::{Exit, Failure};
 use crate::profile::{self, Profile};
+use crate::quiet::Quietly;
 use crate::secret::Secret;
 
 /// MQTT's registered port.
 pub(crate) const DEFAULT_PORT: u16 = 1883;
-
-/// Stands for `--host`.
-pub(crate) const HOST_VARIABLE: &str = "OBKMQ_HOST";
-
-/// Stands for `--user`.
-pub(crate) const USER_VARIABLE: &str = "OBKMQ_USER";
-
-/// The password of that user.
-pub(crate) const PASSWORD_VARIABLE: &str = "OBKMQ_PASSWORD";
 
 /// The longest password that is read from standard input, in bytes.
 const PASSWORD_LIMIT_BYTES: u64 = 4096;
@@ -39,10 +32,18 @@ pub(crate) struct HostPort {
 }
 
 impl HostPort {
+    /// As an argument, whose mistakes are not repeated: people write `USER:PASSWORD@HOST`.
+    pub(crate) const ARGUMENT: Quietly<Self> = Quietly(|text| text.parse());
+
     /// Parses `HOST`, `HOST:PORT`, `[IPV6]`, `[IPV6]:PORT` and a bare IPv6 address.
     pub(crate) fn parse(text: &str, default_port: u16) -> Result<Self, String> {
         if let Some((scheme, _)) = text.split_once("://") {
             return Err(format!("write HOST or HOST:PORT, without `{scheme}://`"));
+        }
+        if text.contains('@') {
+            return Err(
+                "write HOST or HOST:PORT; a user is named with --user, and a password never".to_owned()
+            );
         }
         let (host, port) = if let Some(rest) = text.strip_prefix('[') {
             let (host, rest) = rest.split_once(']').ok_or("the bracket `[` is not closed")?;
@@ -99,15 +100,30 @@ impl fmt::Display for HostPort {
 /// The options of every verb that speaks MQTT.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct NetworkOptions {
-    /// The broker (default: the profile's)
-    #[arg(short = 'H', long, value_name = "HOST[:PORT]", env = HOST_VARIABLE, hide_env_values = true)]
+    /// The broker (default: that of OBKMQ_HOST, or the profile's)
+    #[arg(short = 'H', long, value_name = "HOST[:PORT]", value_parser = HostPort::ARGUMENT)]
     pub(crate) host: Option<HostPort>,
-    /// Log in as this user (default: the profile's)
-    #[arg(short, long, value_name = "NAME", env = USER_VARIABLE, hide_env_values = true)]
+    /// Log in as this user (default: that of OBKMQ_USER, or the profile's)
+    #[arg(short, long, value_name = "NAME")]
     pub(crate) user: Option<String>,
     /// Read the password from standard input
     #[arg(long)]
     pub(crate) password_stdin: bool,
+}
+
+impl NetworkOptions {
+    /// What flags and environment say. A variable that is empty is as one that is not set.
+    pub(crate) fn said(&self) -> Result<(Option<HostPort>, Option<String>), Failure> {
+        let host = match (&self.host, environment::variable(environment::HOST)) {
+            (Some(host), _) => Some(host.clone()),
+            (None, None) => None,
+            (None, Some(text)) => Some(text.parse().map_err(|why: String| {
+                let what = format!("{} names no host.", environment::HOST);
+                Failure::new(Exit::Usage, what, why, "correct the variable, or say -H")
+            })?),
+        };
+        Ok((host, self.user.clone().or_else(|| environment::variable(environment::USER))))
+    }
 }
 
 /// A broker and who to be there.
@@ -125,9 +141,9 @@ impl Target {
         let given = if options.password_stdin {
             Some(password_from_stdin()?)
         } else {
-            std::env::var(PASSWORD_VARIABLE).ok().map(Secret::new)
+            environment::variable(environment::PASSWORD).map(Secret::new)
         };
-        let mut target = merge(options, given, profile)?;
+        let mut target = merge(options.said()?, given, profile)?;
         if let (Some(user), None) = (&target.user, &target.password)
             && context.interactive
         {
@@ -137,8 +153,12 @@ impl Target {
     }
 }
 
-fn merge(options: &NetworkOptions, given: Option<Secret>, profile: Profile) -> Result<Target, Failure> {
-    let Some(host) = options.host.clone().or_else(|| profile.host.clone()) else {
+fn merge(
+    (host, user): (Option<HostPort>, Option<String>),
+    given: Option<Secret>,
+    profile: Profile,
+) -> Result<Target, Failure> {
+    let Some(host) = host.or_else(|| profile.host.clone()) else {
         return Err(Failure::new(
             Exit::Usage,
             "No host to talk to.",
@@ -150,11 +170,11 @@ fn merge(options: &NetworkOptions, given: Option<Secret>, profile: Profile) -> R
     let profile_fits = profile.host.as_ref().is_none_or(|saved| *saved == host);
     let (saved_user, saved_password) =
         if profile_fits { (profile.user, profile.password) } else { (None, None) };
-    let saved_password = match &options.user {
+    let saved_password = match &user {
         Some(user) if saved_user.as_ref() != Some(user) => None,
         _ => saved_password,
     };
-    Ok(Target { host, user: options.user.clone().or(saved_user), password: given.or(saved_password) })
+    Ok(Target { host, user: user.or(saved_user), password: given.or(saved_password) })
 }
 
 /// The first line of standard input. A trailing newline is not part of the password.
@@ -265,23 +285,21 @@ mod tests {
 
     #[test]
     fn a_saved_password_goes_to_the_saved_host_only() {
-        let same = merge(&NetworkOptions::default(), None, profile()).unwrap();
+        let same = merge((None, None), None, profile()).unwrap();
         assert_eq!(same.password, Some(Secret::new("secret")));
-        let options = NetworkOptions { host: Some("b".parse().unwrap()), ..NetworkOptions::default() };
-        let other = merge(&options, None, profile()).unwrap();
+        let other = merge((Some("b".parse().unwrap()), None), None, profile()).unwrap();
         assert_eq!((other.user, other.password), (None, None));
     }
 
     #[test]
     fn a_saved_password_goes_with_the_saved_user_only() {
-        let options = NetworkOptions { user: Some("guest".into()), ..NetworkOptions::default() };
-        let target = merge(&options, None, profile()).unwrap();
+        let target = merge((None, Some("guest".into())), None, profile()).unwrap();
         assert_eq!((target.user.as_deref(), target.password), (Some("guest"), None));
     }
 
     #[test]
     fn without_a_host_the_error_names_the_next_step() {
-        let failure = merge(&NetworkOptions::default(), None, Profile::default()).unwrap_err();
+        let failure = merge((None, None), None, Profile::default()).unwrap_err();
         assert_eq!(failure.exit, Exit::Usage);
         assert!(failure.next.contains("obkmq run"), "{}", failure.next);
     }

@@ -242,6 +242,7 @@ fn scripts_that_run_and_that_do_not() {
             ("script run wrong.be", ""),
             ("script run --chip bomb.be", ""),
             ("script run missing.be", ""),
+            ("script run /dev/zero", ""),
             ("script run board.be", ""),
             ("script check good.be broken.be board.be", ""),
         ],
@@ -261,6 +262,9 @@ fn errors_about_passwords() {
             ("config set-user house --password-stdin", "tab\there\n"),
             ("config set-user house --password-from env:HOUSE_PW", ""),
             ("config set-user house --password-from apple", ""),
+            ("config set-user house --password-from file:/dev/zero", ""),
+            ("config set-user house apple", ""),
+            ("config set-wifi home apple", ""),
             ("config set-wifi home --password-stdin", "short\n"),
             ("config set wifi.password apple-pie", ""),
             ("config set wifi.password", ""),
@@ -271,7 +275,16 @@ fn errors_about_passwords() {
 
 #[test]
 fn errors_about_the_network_and_the_profile() {
-    commands("errors-no-host.txt", &Scene::new(), &[("bench", ""), ("bench -H broker:0", "")]);
+    commands(
+        "errors-no-host.txt",
+        &Scene::new(),
+        &[
+            ("bench", ""),
+            ("bench -H broker:0", ""),
+            ("bench -H mqtt://house:apple@broker", ""),
+            ("--json bench -H house:apple@broker", ""),
+        ],
+    );
     let scene = Scene::new().file("obkmq.toml", b"host = \"broker\"\npasword = \"apple\"\n");
     commands("errors-profile.txt", &scene, &[("bench", "")]);
     let scene = Scene::new().file("obkmq.toml", b"host = \"broker\"\npassword = \"env:MQTT_PW\"\n");
@@ -352,7 +365,8 @@ fn errors_about_settings_files() {
     let scene = Scene::new()
         .file("broken.toml", b"[mqtt]\nport = 0\n[users.ann]\npassword = \"apple pie\"\n")
         .file("unset.toml", b"[users.ann]\npassword = \"env:HOUSE_PW\"\n")
-        .file("good.toml", b"");
+        .file("empty.toml", b"\n")
+        .file("good.toml", b"# all defaults, no users\n");
     commands(
         "errors-settings-files.txt",
         &scene,
@@ -360,7 +374,11 @@ fn errors_about_settings_files() {
             ("config apply house.toml", ""),
             ("config apply broken.toml", ""),
             ("config diff unset.toml", ""),
+            ("config apply empty.toml --data nowhere --yes", ""),
             ("config diff good.toml --data nowhere", ""),
+            ("config apply /dev/zero --data nowhere", ""),
+            ("config pack /dev/zero -o x.bin", ""),
+            ("run --config /dev/zero", ""),
             ("config apply", ""),
         ],
     );

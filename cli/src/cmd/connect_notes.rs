@@ -52,8 +52,9 @@ pub(super) fn print(
 
 fn address(network: &NetworkOptions, device: &DeviceOption, context: &Context) -> anyhow::Result<Address> {
     let saved = profile::load(context)?;
-    let host = network.host.clone().or(saved.host.clone());
-    let user = network.user.clone().or_else(|| saved.user.clone().filter(|_| saved.host == host));
+    let (host, user) = network.said()?;
+    let host = host.or(saved.host.clone());
+    let user = user.or_else(|| saved.user.clone().filter(|_| saved.host == host));
     if let (Some(HostPort { host, port }), Some(user)) = (&host, &user) {
         return Ok(Address { host: host.clone(), port: *port, user: user.clone() });
     }

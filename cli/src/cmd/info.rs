@@ -25,7 +25,7 @@ pub(crate) struct Info {
     #[arg(long)]
     connect: bool,
     /// With --connect: the broker (default: the profile's, or the board's own address)
-    #[arg(short = 'H', long, value_name = "HOST[:PORT]", requires = "connect")]
+    #[arg(short = 'H', long, value_name = "HOST[:PORT]", requires = "connect", value_parser = HostPort::ARGUMENT)]
     host: Option<HostPort>,
     /// With --connect: the user (default: the profile's, or the first)
     #[arg(short, long, value_name = "NAME", requires = "connect")]

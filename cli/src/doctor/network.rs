@@ -12,8 +12,9 @@ use crate::target::{NetworkOptions, Target};
 
 /// Logs in and out again.
 pub(crate) fn look(options: &NetworkOptions, context: &Context) -> Finding {
-    let is_named =
-        options.host.is_some() || profile::load(context).is_ok_and(|profile| profile.host.is_some());
+    // A variable that names no host is told as a problem, below.
+    let is_named = options.said().map_or(true, |(host, _)| host.is_some())
+        || profile::load(context).is_ok_and(|profile| profile.host.is_some());
     if !is_named {
         let next = "name it with -H, or save it in a profile: obkmq config set-user NAME --save";
         return Finding::skipped("broker", "not looked at: no host is known", next);

@@ -99,23 +99,14 @@ fn lines(path: &Path) -> Result<Vec<(Place, String)>, Failure> {
 
 /// A text file whose size is plausible.
 fn read(path: &Path) -> Result<String, Failure> {
-    use std::io::Read as _;
-    let unreadable = |why: String| {
+    obkmq_host::read_text(path, limits::FILE_LIMIT_BYTES).map_err(|error| {
         Failure::new(
             Exit::Usage,
             format!("{} cannot be read.", path.display()),
-            why,
+            error.to_string(),
             "correct the name, or copy it from the old machine (as root: mosquitto's files may be its own)",
         )
-    };
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(limits::FILE_LIMIT_BYTES.saturating_add(1)).read_to_end(&mut bytes))
-        .map_err(|error| unreadable(error.to_string()))?;
-    if bytes.len() as u64 > limits::FILE_LIMIT_BYTES {
-        return Err(unreadable(format!("it is larger than {} bytes", limits::FILE_LIMIT_BYTES)));
-    }
-    String::from_utf8(bytes).map_err(|_| unreadable("it is not UTF-8 text".to_owned()))
+    })
 }
 
 /// A file or folder that a configuration names. Names are those of the old machine, so a copy beside the configuration

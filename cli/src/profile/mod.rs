@@ -20,6 +20,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::reference::Reference;
 use crate::secret::Secret;
 use crate::target::{DEFAULT_PORT, HostPort};
 
@@ -59,7 +60,7 @@ pub(crate) fn load(context: &Context) -> anyhow::Result<Profile> {
     let Some(path) = find(context.profile.as_deref()) else {
         return Ok(Profile::default());
     };
-    let text = match read(&path) {
+    let text = match obkmq_host::read_text(&path, LIMIT_BYTES) {
         Ok(text) => text,
         // A profile that is named and not there yet is the one that --save will make.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -71,7 +72,7 @@ pub(crate) fn load(context: &Context) -> anyhow::Result<Profile> {
                 Exit::Usage,
                 format!("The profile {} cannot be read.", path.display()),
                 error.to_string(),
-                "correct its permissions, or name another one with --profile FILE",
+                "see to the file, or name another one with --profile FILE",
             )
             .into());
         }
@@ -89,7 +90,7 @@ pub(crate) fn load(context: &Context) -> anyhow::Result<Profile> {
             next,
         )
     })?;
-    if parsed.password.as_deref().is_some_and(|password| !is_reference(password)) {
+    if parsed.password.as_deref().is_some_and(|text| Reference::parse(text).is_none()) {
         warn_if_others_can_read(&path, context);
     }
     let password = parsed.password.map(|text| resolve_password(&text, &path)).transpose()?;
@@ -130,13 +131,6 @@ pub(crate) fn user_file() -> Option<PathBuf> {
     use etcetera::BaseStrategy;
     let folders = etcetera::choose_base_strategy().ok()?;
     Some(folders.config_dir().join("obkmq").join(FILE_NAME))
-}
-
-fn read(path: &Path) -> std::io::Result<String> {
-    use std::io::Read;
-    let mut text = String::new();
-    std::fs::File::open(path)?.take(LIMIT_BYTES).read_to_string(&mut text)?;
-    Ok(text)
 }
 
 /// The file's content, checked, references not yet resolved.
@@ -202,35 +196,19 @@ fn line_of(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|byte| *byte == b'\n').count().saturating_add(1)
 }
 
-fn is_reference(password: &str) -> bool {
-    password.starts_with("env:") || password.starts_with("file:")
-}
-
 /// Follows `env:NAME` and `file:PATH`; any other text is the password itself.
 fn resolve_password(text: &str, profile: &Path) -> Result<Secret, Failure> {
-    if let Some(name) = text.strip_prefix("env:") {
-        return std::env::var(name).map(Secret::new).map_err(|_| {
-            Failure::new(
-                Exit::Usage,
-                format!("The profile's password refers to {name}, which is not set."),
-                format!("{} says password = \"env:{name}\"", profile.display()),
-                format!("set the environment variable {name}"),
-            )
-        });
-    }
-    if let Some(file) = text.strip_prefix("file:") {
-        let path = profile.parent().unwrap_or(Path::new("")).join(file);
-        let content = read(&path).map_err(|error| {
-            Failure::new(
-                Exit::Usage,
-                format!("The password file {} cannot be read.", path.display()),
-                error.to_string(),
-                format!("make it, or correct the password in {}", profile.display()),
-            )
-        })?;
-        return Ok(Secret::new(content.lines().next().unwrap_or_default()));
-    }
-    Ok(Secret::new(text))
+    let Some(place) = Reference::parse(text) else {
+        return Ok(Secret::new(text));
+    };
+    place.read(profile.parent().unwrap_or(Path::new(""))).map_err(|why| {
+        Failure::new(
+            Exit::Usage,
+            format!("The profile's password is not where {} says.", profile.display()),
+            format!("{text}: {why}"),
+            "set the variable or make the file, or correct the profile",
+        )
+    })
 }
 
 #[cfg(unix)]
@@ -294,13 +272,5 @@ mod tests {
         for text in ["password = \"topsecret", "password = topsecret", "password = 'topsecret' topsecret"] {
             assert!(!parse(text).unwrap_err().contains("topsecret"), "{}", parse(text).unwrap_err());
         }
-    }
-
-    #[test]
-    fn a_password_file_is_relative_to_the_profile() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("pw"), "from file\n").unwrap();
-        let secret = resolve_password("file:pw", &folder.path().join(FILE_NAME)).unwrap();
-        assert_eq!(secret.expose(), "from file");
     }
 }

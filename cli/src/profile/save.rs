@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::reference::Reference;
 use crate::secret::Secret;
 use crate::target::HostPort;
 
@@ -21,7 +22,7 @@ pub(crate) struct Remembered<'a> {
 /// Returns the path of the file.
 pub(crate) fn save(context: &Context, what: &Remembered<'_>) -> anyhow::Result<PathBuf> {
     let Remembered { host, user, password } = what;
-    if password.is_some_and(|password| super::is_reference(password.expose())) {
+    if password.is_some_and(|password| Reference::parse(password.expose()).is_some()) {
         return Err(Failure::new(
             Exit::Usage,
             "This password cannot be saved as text in a profile.",
@@ -40,7 +41,7 @@ pub(crate) fn save(context: &Context, what: &Remembered<'_>) -> anyhow::Result<P
     })?;
     // The owner's link to a file elsewhere is followed, not replaced.
     let path = path.canonicalize().unwrap_or(path);
-    let before = match std::fs::read_to_string(&path) {
+    let before = match obkmq_host::read_text(&path, super::LIMIT_BYTES) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             "# What `obkmq` remembers about your board. It may hold a password: keep it to yourself.\n"

@@ -9,14 +9,9 @@ use super::open::{self, OpenPort};
 use super::ports::{self, Port};
 use super::transport::{SerialTransport, Transport};
 use crate::context::Context;
+use crate::environment;
 use crate::failure::{Exit, Failure};
 use crate::profile::{self, Profile, Source};
-
-/// Stands for `--port`.
-pub(crate) const PORT_VARIABLE: &str = "OBKMQ_PORT";
-
-/// Stands for `--data`.
-pub(crate) const DATA_VARIABLE: &str = "OBKMQ_DATA";
 
 /// The option of every verb that talks over a cable.
 #[derive(Args, Clone, Debug, Default)]
@@ -30,7 +25,7 @@ pub(crate) struct PortOption {
 impl PortOption {
     /// The port's path: flag, environment, profile, or the single likely one of this machine.
     pub(crate) fn choose(&self, context: &Context) -> anyhow::Result<String> {
-        let chosen = self.port.clone().or_else(|| environment(PORT_VARIABLE));
+        let chosen = self.port.clone().or_else(|| environment::variable(environment::PORT));
         if let Some(path) = chosen {
             return Ok(path);
         }
@@ -97,15 +92,15 @@ impl DeviceOption {
         if let Ok(Some(way)) = both(self.port.port.clone(), self.data.clone()) {
             return Ok(Some(Place { way, source: Source::Flag }));
         }
-        let data = environment(DATA_VARIABLE).map(PathBuf::from);
-        let way = both(environment(PORT_VARIABLE), data).map_err(|()| {
+        let data = environment::variable(environment::DATA).map(PathBuf::from);
+        let way = both(environment::variable(environment::PORT), data).map_err(|()| {
             contradiction(
-                format!("{PORT_VARIABLE} and {DATA_VARIABLE} are both set."),
+                format!("{} and {} are both set.", environment::PORT, environment::DATA),
                 "unset one of them, or say --port or --data",
             )
         })?;
         if let Some(way) = way {
-            let variable = if matches!(way, Way::Port(_)) { PORT_VARIABLE } else { DATA_VARIABLE };
+            let variable = if matches!(way, Way::Port(_)) { environment::PORT } else { environment::DATA };
             return Ok(Some(Place { way, source: Source::Environment(variable) }));
         }
         let profile = profile()?;
@@ -143,11 +138,6 @@ impl DeviceOption {
             }
         }
     }
-}
-
-/// A variable that is set to something.
-pub(crate) fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 fn only_likely(context: &Context) -> anyhow::Result<String> {

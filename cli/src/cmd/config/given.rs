@@ -1,11 +1,12 @@
 //! A password that is given without a question: on standard input, or by a reference. Never as a word of the command
 //! line, where every user of the machine could read it.
 
-use std::str::FromStr;
+use std::path::Path;
 
 use clap::Args;
 
 use crate::failure::{Exit, Failure};
+use crate::reference::Reference;
 use crate::secret::Secret;
 use crate::target;
 
@@ -17,27 +18,7 @@ pub(super) struct GivenPassword {
     password_stdin: bool,
     /// Take the password from there instead of asking: env:NAME or file:PATH (file:/dev/fd/3 too)
     #[arg(long, value_name = "REFERENCE", conflicts_with = "password_stdin")]
-    password_from: Option<Reference>,
-}
-
-/// Where a password is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Reference {
-    Environment(String),
-    File(String),
-}
-
-impl FromStr for Reference {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.split_once(':') {
-            Some(("env", name)) if !name.is_empty() => Ok(Self::Environment(name.to_owned())),
-            Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.to_owned())),
-            // Not repeated: somebody may have taken it for the place of the password itself.
-            _ => Err("a reference is env:NAME or file:PATH, not the password itself"),
-        }
-    }
+    password_from: Option<String>,
 }
 
 impl GivenPassword {
@@ -47,35 +28,29 @@ impl GivenPassword {
             return target::password_from_stdin().map(Some);
         }
         let Some(reference) = &self.password_from else { return Ok(None) };
-        let (name, text) = match reference {
-            Reference::Environment(name) => {
-                (format!("env:{name}"), std::env::var(name).map_err(|error| error.to_string()))
-            }
-            Reference::File(path) => {
-                (format!("file:{path}"), std::fs::read_to_string(path).map_err(|error| error.to_string()))
-            }
+        // Not left to clap, whose message would repeat a password.
+        let Some(place) = Reference::parse(reference) else {
+            return Err(Failure::new(
+                Exit::Usage,
+                "--password-from does not say where the password is.",
+                "it is neither env:NAME nor file:PATH; if it was the password itself, take it for known: others can read the command line",
+                "write env:NAME or file:PATH, or leave it away: the password is asked for then",
+            )
+            .into());
         };
-        let text = text.and_then(|text| match text.lines().next() {
-            None | Some("") => Err("it is empty".to_owned()),
-            Some(line) => Ok(line.to_owned()),
-        });
-        text.map(|text| Some(Secret::new(text))).map_err(|why| {
+        place.read(Path::new("")).map(Some).map_err(|why| {
             let next = "set the variable or make the file, and run the same command again";
-            Failure::new(Exit::Usage, format!("There is no password in {name}."), why, next).into()
+            Failure::new(Exit::Usage, format!("There is no password in {reference}."), why, next).into()
         })
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_password_in_the_place_of_a_reference_is_refused_and_not_repeated() {
-        assert_eq!("env:A".parse(), Ok(Reference::Environment("A".into())));
-        assert_eq!("file:a:b".parse(), Ok(Reference::File("a:b".into())));
-        for text in ["hunter2", "env:", "file:", "ENV:A", ""] {
-            assert!(!text.parse::<Reference>().unwrap_err().contains("hunter2"), "{text}");
-        }
-    }
+/// A word too many behind a name is mostly the password.
+pub(super) fn stray(command: &str) -> Failure {
+    Failure::new(
+        Exit::Usage,
+        "There is a word too many; nothing was sent.",
+        "if it is the password, take it for known: others can read the command line, now and in your shell's history",
+        format!("choose another one, and leave it away (it is asked for): obkmq {command}"),
+    )
 }

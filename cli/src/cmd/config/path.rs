@@ -6,9 +6,10 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::context::Context;
+use crate::environment;
 use crate::profile::{self, Source};
 use crate::serial::connect::{DeviceOption, Way};
-use crate::target::{HOST_VARIABLE, HostPort, PASSWORD_VARIABLE, USER_VARIABLE};
+use crate::target::HostPort;
 
 /// Show which profile is used, and where each value comes from
 #[derive(Args)]
@@ -44,7 +45,7 @@ impl Path {
             None => String::new(),
         };
         let value = |name, variable: &str, saved: Option<String>| {
-            let set = crate::serial::connect::environment(variable);
+            let set = environment::variable(variable);
             let (value, source) = match (set, saved) {
                 (Some(value), _) => (Some(value), variable.to_owned()),
                 (None, Some(value)) => (Some(value), from_profile()),
@@ -53,17 +54,17 @@ impl Path {
             Value { name, value, source }
         };
         // What was saved for one host is not told to another.
-        let other = crate::serial::connect::environment(HOST_VARIABLE)
+        let other = environment::variable(environment::HOST)
             .and_then(|host| host.parse::<HostPort>().ok())
             .filter(|host| profile.host.as_ref().is_some_and(|saved| saved != host));
         let fits = other.is_none();
         let mut values = vec![
-            value("host", HOST_VARIABLE, profile.host.as_ref().map(ToString::to_string)),
-            value("user", USER_VARIABLE, profile.user.clone().filter(|_| fits)),
+            value("host", environment::HOST, profile.host.as_ref().map(ToString::to_string)),
+            value("user", environment::USER, profile.user.clone().filter(|_| fits)),
         ];
         let mut password = value(
             "password",
-            PASSWORD_VARIABLE,
+            environment::PASSWORD,
             profile.password.as_ref().filter(|_| fits).map(|_| String::new()),
         );
         password.value = password.value.map(|_| "(set)".to_owned());

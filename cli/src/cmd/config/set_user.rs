@@ -3,6 +3,7 @@
 //! The password comes from the terminal or from standard input, never from the command line, where every user of
 //! the machine could read it. It goes over the cable, is hashed on the device, and never comes back.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -11,7 +12,7 @@ use obkmq_config::line::Command;
 use serde::Serialize;
 
 use super::change;
-use super::given::GivenPassword;
+use super::given::{self, GivenPassword};
 use super::state::names;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
@@ -42,6 +43,9 @@ The password works at once and after a reset. MQTT carries it over the network i
 pub(crate) struct SetUser {
     /// The user's name
     name: String,
+    /// A password that somebody wrote here, to be refused without repeating it
+    #[arg(hide = true)]
+    stray: Option<OsString>,
     #[command(flatten)]
     device: DeviceOption,
     /// Topics the user may receive; may be given several times
@@ -72,12 +76,16 @@ pub(crate) struct SetUser {
     no_save: bool,
     /// The board's address, to be saved with the user
     #[arg(short = 'H', long, value_name = "HOST[:PORT]", conflicts_with = "no_save")]
+    #[arg(value_parser = HostPort::ARGUMENT)]
     host: Option<HostPort>,
 }
 
 impl SetUser {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<()> {
         interrupt::arm("Nothing was sent.", "run the same command again when you are ready");
+        if self.stray.is_some() {
+            return Err(given::stray(&format!("config set-user {}", self.name)).into());
+        }
         check_name(&self.name)?;
         let rights = self.rights();
         check_rights(rights.as_deref())?;

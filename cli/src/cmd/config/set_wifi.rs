@@ -1,5 +1,6 @@
 //! `config set-wifi`: the network that a board is to join, and whether it has.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use obkmq_config::settings::{Capability, Settings};
 use serde::Serialize;
 
 use super::change;
-use super::given::GivenPassword;
+use super::given::{self, GivenPassword};
 use super::state::names;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
@@ -45,6 +46,9 @@ over the console.")]
 pub(crate) struct SetWifi {
     /// The network's name
     ssid: Option<String>,
+    /// A password that somebody wrote here, to be refused without repeating it
+    #[arg(hide = true)]
+    stray: Option<OsString>,
     #[command(flatten)]
     device: DeviceOption,
     #[command(flatten)]
@@ -71,6 +75,9 @@ struct Joined<'a> {
 impl SetWifi {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<()> {
         change::arm();
+        if self.stray.is_some() {
+            return Err(given::stray("config set-wifi SSID").into());
+        }
         if let Some(ssid) = &self.ssid {
             check("wifi.ssid", ssid, "choose the name that the router shows")?;
         }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use obkmq_config::line::Command;
 use obkmq_config::settings::{KEYS, Key, Settings};
 use obkmq_config::toml::{self, PasswordSource, Position};
+use obkmq_host::SETTINGS_FILE_BYTES;
 use serde::Serialize;
 
 use super::state::State;
@@ -60,7 +61,7 @@ impl Change {
 impl Wanted {
     /// Reads the file and what it refers to, so that nothing is missing later.
     pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
+        let text = obkmq_host::read_text(path, SETTINGS_FILE_BYTES).map_err(|error| {
             Failure::new(
                 Exit::Usage,
                 format!("{} cannot be read.", path.display()),
@@ -68,6 +69,16 @@ impl Wanted {
                 "correct its name; `obkmq config export` writes one from a device",
             )
         })?;
+        // What a redirection leaves behind when its command fails. Applied, it would take away every user.
+        if text.trim_ascii().is_empty() {
+            return Err(Failure::new(
+                Exit::Settings,
+                format!("{} is empty; nothing was sent.", path.display()),
+                "applied, it would delete all users and give every setting its default",
+                "write it again: obkmq config export; a file with nothing but a comment (#) means just that",
+            )
+            .into());
+        }
         let file = toml::parse(&text).map_err(|error| {
             Failure::new(
                 Exit::Settings,

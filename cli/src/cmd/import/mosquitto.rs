@@ -1,6 +1,5 @@
 //! `import mosquitto`: configuration, users and rights as a settings file; retained messages over the network.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -12,6 +11,7 @@ use crate::interrupt;
 use crate::mosquitto::convert::{self, Imported};
 use crate::mosquitto::retained::{self, OldBroker};
 use crate::mosquitto::{Finding, Kind, draft};
+use crate::reference::Reference;
 use crate::secret::Secret;
 use crate::secret_file;
 use crate::target::{self, NetworkOptions, Target};
@@ -195,16 +195,10 @@ fn resolve(reference: &str) -> Result<Secret, Failure> {
             "write --old-password env:NAME or --old-password file:PATH",
         )
     };
-    let text = match reference.split_once(':') {
-        Some(("env", name)) => std::env::var(name).map_err(|error| failed(format!("{name}: {error}")))?,
-        Some(("file", path)) => {
-            let text = fs::read_to_string(path).map_err(|error| failed(format!("{path}: {error}")))?;
-            text.trim_end_matches(['\r', '\n']).to_owned()
-        }
-        // Not repeated: it may be the password itself.
-        _ => return Err(failed("it is neither env:NAME nor file:PATH".to_owned())),
-    };
-    Ok(Secret::new(text))
+    // Not repeated: it may be the password itself.
+    let place = Reference::parse(reference)
+        .ok_or_else(|| failed("it is neither env:NAME nor file:PATH".to_owned()))?;
+    place.read(Path::new("")).map_err(|why| failed(format!("{reference}: {why}")))
 }
 
 #[derive(Serialize)]

@@ -1,6 +1,6 @@
 //! What scripts find around them on this machine: a terminal, and the modules beside them.
 
-use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use obkmq_berry::{Answer, Call, Host, HostError, Numbers};
@@ -37,8 +37,8 @@ const BOARD_FUNCTIONS: [&str; 25] = [
     "cancelRepeatingEvent",
 ];
 
-/// The largest module that is read.
-const MAX_MODULE_BYTES: u64 = 4 << 20;
+/// The largest script or module that is read.
+const MAX_SCRIPT_BYTES: u64 = 4 << 20;
 
 /// A PC as scripts see it.
 pub(super) struct Terminal<'a> {
@@ -74,18 +74,21 @@ impl<N: Numbers> Host<N> for Terminal<'_> {
 
     fn module(&mut self, name: &str) -> Option<Vec<u8>> {
         let path = self.folder.join(format!("{name}.be"));
-        let length = fs::metadata(&path).ok()?.len();
-        if length > MAX_MODULE_BYTES {
-            self.context.warn(format_args!("{} is too large to be imported", path.display()));
-            return None;
+        match obkmq_host::read_bytes(&path, MAX_SCRIPT_BYTES) {
+            Ok(source) => Some(source),
+            Err(error) => {
+                if error.kind() != ErrorKind::NotFound {
+                    self.context.warn(format_args!("{} cannot be imported: {error}", path.display()));
+                }
+                None
+            }
         }
-        fs::read(path).ok()
     }
 }
 
 /// Reads a script.
 pub(super) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
-    fs::read(path).map_err(|error| {
+    obkmq_host::read_bytes(path, MAX_SCRIPT_BYTES).map_err(|error| {
         Failure::new(
             Exit::Usage,
             format!("{} cannot be read.", path.display()),

@@ -1,6 +1,5 @@
 //! `obkmq script put`: files of this machine onto a device.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -143,9 +142,8 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
         let what = format!("{} cannot be read.", path.display());
         Failure::new(Exit::Usage, what, why, "correct the path")
     };
-    let about = fs::metadata(path).map_err(|error| failed(error.to_string()))?;
-    if !about.is_file() || about.len() > FILE_LIMIT_BYTES {
-        return Err(failed("it is no file, or one that fits no device".to_owned()));
-    }
-    fs::read(path).map_err(|error| failed(error.to_string()))
+    obkmq_host::read_bytes(path, FILE_LIMIT_BYTES).map_err(|error| match error.kind() {
+        std::io::ErrorKind::FileTooLarge => failed(format!("{error}: it fits no device")),
+        _ => failed(error.to_string()),
+    })
 }

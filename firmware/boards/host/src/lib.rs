@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod board;
+mod bounded;
 mod connection;
 mod connections;
 mod console;
@@ -20,10 +21,12 @@ mod setup;
 mod stop;
 
 pub use board::HostBoard;
+pub use bounded::{read_bytes, read_first_line, read_text};
 pub use console::Console;
 #[cfg(unix)]
 pub use console::{Intercept, Line};
 pub use flash::{Flash, FlashError, OpenError};
+pub use limits::SETTINGS_FILE_BYTES;
 pub use offline::Offline;
 pub use pack::{Packed, pack};
 pub use server::{Listen, Outcome, Server, ServerError};

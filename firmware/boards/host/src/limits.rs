@@ -67,3 +67,9 @@ pub(crate) const CONTROL_CLIENTS: usize = 8;
 /// Bytes of one read of the control socket.
 #[cfg(unix)]
 pub(crate) const CONTROL_READ_BYTES: usize = 1024;
+
+/// The largest settings file that is read, in bytes; a full house with all comments has a twentieth.
+pub const SETTINGS_FILE_BYTES: u64 = 1 << 20;
+
+/// The largest file of a password that is read, in bytes.
+pub(crate) const PASSWORD_FILE_BYTES: u64 = 64 << 10;

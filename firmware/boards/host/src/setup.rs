@@ -11,9 +11,10 @@ use obkmq_config::toml::{self, FileError, PasswordSource};
 use obkmq_node::{AdoptError, Anonymous, Capabilities, Capability, Identity, Instant, Limits, Node, Regions};
 
 use crate::board::HostBoard;
+use crate::bounded::{read_first_line, read_text};
 use crate::console::Console;
 use crate::flash::{Flash, OpenError};
-use crate::limits::{BROKER_MEMORY_BYTES, FLASH_BYTES, RETAINED_BYTES, SETTINGS_BYTES};
+use crate::limits::{BROKER_MEMORY_BYTES, FLASH_BYTES, RETAINED_BYTES, SETTINGS_BYTES, SETTINGS_FILE_BYTES};
 use crate::server::{Listen, Server, ServerError};
 use crate::stop::Stop;
 
@@ -166,7 +167,8 @@ pub(crate) fn open_flash(folder: &Path) -> Result<Flash, SetupError> {
 /// Settings from a file. Users whose password has not changed keep the hash they have in `current`, so that starting
 /// twice with one file changes nothing.
 pub(crate) fn read_settings(path: &Path, current: &Settings) -> Result<Settings, SetupError> {
-    let text = fs::read_to_string(path).map_err(|error| SetupError::Read { path: path.to_owned(), error })?;
+    let text = read_text(path, SETTINGS_FILE_BYTES)
+        .map_err(|error| SetupError::Read { path: path.to_owned(), error })?;
     let file = toml::parse(&text).map_err(|error| SetupError::File { path: path.to_owned(), error })?;
     let mut settings = file.settings;
     for reference in &file.passwords {
@@ -241,8 +243,8 @@ pub fn resolve(
             let source = format!("file:{file}");
             // Relative to the settings file, so that both can be moved together.
             let file = path.parent().unwrap_or(Path::new("")).join(file);
-            let text = fs::read_to_string(file).map_err(|error| refuse(source.clone(), error.to_string()))?;
-            (source, text.trim_end_matches(['\r', '\n']).to_owned())
+            let line = read_first_line(&file).map_err(|error| refuse(source.clone(), error.to_string()))?;
+            (source, line)
         }
     };
     if password.is_empty() { Err(refuse(name, "it is empty".to_owned())) } else { Ok(password) }
