@@ -247,12 +247,12 @@ impl<V: Verifier> Broker<V> {
     }
 
     /// Lets a reader have what a filter matches, the retained messages first. `tag` is the reader's own number for it.
-    pub fn listen(&mut self, reader: ReaderId, filter: &str, tag: u16) -> Result<(), ListenError> {
+    pub fn listen(&mut self, reader: ReaderId, filter: &str, tag: u32) -> Result<(), ListenError> {
         self.core.listen(reader, filter, tag)
     }
 
     /// Takes the filter of a tag from a reader; says whether there was one. With the last one goes what it has not taken.
-    pub fn stop_listening(&mut self, reader: ReaderId, tag: u16) -> bool {
+    pub fn stop_listening(&mut self, reader: ReaderId, tag: u32) -> bool {
         self.core.stop_listening(reader, tag)
     }
 

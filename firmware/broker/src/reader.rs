@@ -45,7 +45,7 @@ pub struct ReaderMessage<'a> {
     /// All of it.
     pub payload: &'a [u8],
     /// It was there when the filter came: the filter's tag.
-    pub retained_for: Option<u16>,
+    pub retained_for: Option<u32>,
     /// Who published it. Of a retained one that is not known: the board.
     pub origin: Origin,
 }
@@ -81,7 +81,7 @@ pub enum ListenError {
 #[derive(Debug)]
 struct Filter {
     text: Box<[u8]>,
-    tag: u16,
+    tag: u32,
     /// Where the walk over the retained messages goes on, until it has ended.
     replay: Option<u32>,
 }
@@ -184,7 +184,7 @@ impl Core {
         Ok(ReaderId(place))
     }
 
-    pub(crate) fn listen(&mut self, id: ReaderId, filter: &str, tag: u16) -> Result<(), ListenError> {
+    pub(crate) fn listen(&mut self, id: ReaderId, filter: &str, tag: u32) -> Result<(), ListenError> {
         let filter = TopicFilter::new(filter)?;
         if filter.share().is_some() {
             return Err(ListenError::Shared);
@@ -201,7 +201,7 @@ impl Core {
         Ok(())
     }
 
-    pub(crate) fn stop_listening(&mut self, id: ReaderId, tag: u16) -> bool {
+    pub(crate) fn stop_listening(&mut self, id: ReaderId, tag: u32) -> bool {
         let Some(reader) = self.readers.all.get_mut(usize::from(id.0)) else { return false };
         let Some(place) = reader.filters.iter().position(|filter| filter.tag == tag) else { return false };
         let filter = reader.filters.remove(place);
