@@ -180,6 +180,13 @@ impl<N: Numbers> Call<'_, N> {
         Ok(copy)
     }
 
+    /// Takes steps from the run's budget, for work that the function does outside of the machine. A run that has too few
+    /// left ends with its next instruction.
+    pub fn spend(&mut self, steps: usize) {
+        // There is none to say it to: nothing is left afterwards.
+        let _ = self.vm.spend(steps);
+    }
+
     /// A function, kept until [`Vm::release`].
     ///
     /// # Errors

@@ -30,6 +30,12 @@ pub trait Board {
         None
     }
 
+    /// Whether several starts in a row have failed: what the owner has put on the board to run at the start is then left
+    /// alone, so that the console can be reached.
+    fn is_safe_mode(&self) -> bool {
+        false
+    }
+
     /// The Wi-Fi radio of a board that has one; such a board has [`Capability::Wifi`](crate::Capability::Wifi).
     fn radio(&mut self) -> Option<&mut dyn Radio> {
         None

@@ -322,6 +322,8 @@ impl<B: Board> Node<B> {
                 .with("broker_memory_peak_bytes", statistics.memory_peak_bytes)
                 .with("broker_memory_limit_bytes", statistics.memory_limit_bytes),
         ]);
+        #[cfg(feature = "scripts")]
+        rows.extend(self.script_figures());
         if let Some(heap) = self.board.heap() {
             rows.push(
                 Fields::new()

@@ -32,7 +32,10 @@ impl<B: Board> Node<B> {
             }
             FileCommand::Data { offset, data } => self.take_piece(*offset, data),
             FileCommand::End => match self.console.upload.take() {
-                Some(upload) => self.files.finish(self.board.flash(), upload).map(|()| Answer::ok()),
+                Some(upload) => {
+                    let name = upload.name().clone();
+                    self.files.finish(self.board.flash(), upload).map(|()| self.file_changed(&name))
+                }
                 None => Err(FileError::NotWriting),
             },
             FileCommand::Abort => match self.console.upload.take() {
@@ -43,10 +46,20 @@ impl<B: Board> Node<B> {
                 None => Err(FileError::NotWriting),
             },
             FileCommand::Remove { name } => {
-                self.files.remove(self.board.flash(), name).map(|()| Answer::ok())
+                self.files.remove(self.board.flash(), name).map(|()| self.file_changed(name))
             }
         };
         answer.unwrap_or_else(|error| Answer::refuse(code_of(&error), error.to_string()))
+    }
+
+    /// Whoever has used a file takes note.
+    #[cfg_attr(not(feature = "scripts"), expect(clippy::unused_self, reason = "nobody does"))]
+    fn file_changed(&mut self, name: &FileName) -> Answer {
+        #[cfg(feature = "scripts")]
+        self.note_script_file(name);
+        #[cfg(not(feature = "scripts"))]
+        let _ = name;
+        Answer::ok()
     }
 
     fn list_files(&self) -> Answer {

@@ -29,6 +29,8 @@ mod output;
 mod radio;
 mod report;
 mod rights;
+#[cfg(feature = "scripts")]
+mod scripts;
 mod storage;
 #[cfg(test)]
 mod tests;

@@ -82,6 +82,45 @@ pub(crate) const UNWANTED_ITEMS_KEPT: usize = 64;
 /// boards that have other ways in (a PC) open any.
 pub(crate) const ATTACHED_CONSOLES: usize = 8;
 
+/// Steps of a script that run in one turn of `poll`: about 2 ms at 120 MHz.
+#[cfg(feature = "scripts")]
+pub(crate) const SCRIPT_STEPS_PER_TURN: u32 = 2_000;
+
+/// Steps that a publication costs a script, besides one for eight bytes: so that one turn publishes a bounded number.
+#[cfg(feature = "scripts")]
+pub(crate) const SCRIPT_MESSAGE_STEPS: usize = 50;
+
+/// Callbacks and timers of a script.
+#[cfg(feature = "scripts")]
+pub(crate) const SCRIPT_CALLBACKS: usize = 128;
+
+/// Failures in a row after which a callback is switched off.
+#[cfg(feature = "scripts")]
+pub(crate) const SCRIPT_FAILURES: u8 = 5;
+
+/// Messages of scripts that may lead to each other, one after the other.
+#[cfg(feature = "scripts")]
+pub(crate) const SCRIPT_CASCADE: u8 = 8;
+
+/// The shortest interval, in milliseconds.
+#[cfg(feature = "scripts")]
+pub(crate) const SCRIPT_INTERVAL_MS: u32 = 10;
+
+/// The longest sleep of a script, in milliseconds: its other callbacks wait meanwhile.
+#[cfg(feature = "scripts")]
+pub(crate) const SCRIPT_SLEEP_MS: u32 = 60_000;
+
+/// The largest source.
+#[cfg(feature = "scripts")]
+pub(crate) const SCRIPT_SOURCE_BYTES: usize = 64 * 1024;
+
+/// Bytes of a line that a script prints, and lines of what it prints at once, or of a traceback.
+#[cfg(feature = "scripts")]
+pub(crate) const SCRIPT_LINE_BYTES: usize = 400;
+/// See [`SCRIPT_LINE_BYTES`].
+#[cfg(feature = "scripts")]
+pub(crate) const SCRIPT_LINES: usize = 24;
+
 /// Files that are stored. The list of them is one item; 40 bytes and the name each, in RAM too.
 pub(crate) const FILES_LIMIT: usize = 32;
 

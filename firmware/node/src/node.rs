@@ -50,6 +50,8 @@ pub struct Node<B: Board> {
     /// The consoles of programs that came in another way.
     pub(crate) attached: Attached,
     pub(crate) wifi: Wifi,
+    #[cfg(feature = "scripts")]
+    pub(crate) scripts: crate::scripts::Scripts,
     journal: Journal,
 }
 
@@ -86,6 +88,8 @@ impl<B: Board> Node<B> {
             console: Console::default(),
             attached: Attached::default(),
             wifi: Wifi::default(),
+            #[cfg(feature = "scripts")]
+            scripts: crate::scripts::Scripts::default(),
         };
         let identity = node.identity;
         node.log(LogLevel::Info, format_args!("obkmq {} on {}", identity.firmware, identity.board));
@@ -177,6 +181,8 @@ impl<B: Board> Node<B> {
             self.log(LogLevel::Error, format_args!("retained messages cannot be read: {error}"));
         }
         self.apply_wifi(&settings);
+        #[cfg(feature = "scripts")]
+        self.apply_to_scripts(&settings);
         self.settings = settings;
         self.actions.push_back(Action::Listen { port: self.settings.mqtt_port() });
     }
@@ -314,8 +320,12 @@ impl<B: Board> Node<B> {
         let files = self.poll_files().then_some(now);
         let wifi = self.poll_wifi();
         let journal = self.poll_journal();
+        #[cfg(feature = "scripts")]
+        let scripts = self.poll_scripts();
+        #[cfg(not(feature = "scripts"))]
+        let scripts = None;
         self.report_events();
-        [console, trial, files, wifi, journal].into_iter().fold(broker, earlier)
+        [console, trial, files, wifi, journal, scripts].into_iter().fold(broker, earlier)
     }
 
     /// Takes note of how long the board's last turn took, in microseconds; its owner sees the longest.
@@ -400,7 +410,7 @@ fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
 }
 
 /// Writes a log line to every console, with the time since the start where the owner wants it.
-fn write_log(
+pub(crate) fn write_log(
     console: &mut Console,
     attached: &mut Attached,
     settings: &Settings,

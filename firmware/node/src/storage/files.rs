@@ -125,6 +125,13 @@ pub(crate) struct Upload {
     chunk: Vec<u8>,
 }
 
+impl Upload {
+    /// The file that is being written.
+    pub(crate) fn name(&self) -> &FileName {
+        &self.info.name
+    }
+}
+
 /// What beginning to write a file led to.
 pub(crate) enum Begun {
     /// It is there already.

@@ -9,6 +9,8 @@ mod improv;
 mod power;
 mod reconnect;
 mod retained;
+#[cfg(feature = "scripts")]
+mod scripts;
 mod sessions;
 mod settings;
 mod trial;
@@ -34,6 +36,8 @@ struct TestBoard {
     flash: Ram,
     random: u8,
     radio: Option<wifi::TestRadio>,
+    safe_mode: bool,
+    unix_s: Option<i64>,
 }
 
 impl Board for TestBoard {
@@ -49,6 +53,12 @@ impl Board for TestBoard {
     }
     fn heap(&self) -> Option<HeapUse> {
         Some(HeapUse { used_bytes: 1, free_bytes: 2 })
+    }
+    fn unix_seconds(&mut self) -> Option<i64> {
+        self.unix_s
+    }
+    fn is_safe_mode(&self) -> bool {
+        self.safe_mode
     }
     fn radio(&mut self) -> Option<&mut dyn Radio> {
         self.radio.as_mut().map(|radio| radio as &mut dyn Radio)
@@ -83,14 +93,18 @@ impl World {
     }
 
     fn boot_as(flash: Ram, identity: Identity) -> Self {
+        let radio = identity.capabilities.has(Capability::Wifi).then(wifi::TestRadio::default);
+        Self::boot_board(TestBoard { flash, random: 7, radio, safe_mode: false, unix_s: None }, identity)
+    }
+
+    fn boot_board(board: TestBoard, identity: Identity) -> Self {
         let regions = Regions {
             settings: 0..SETTINGS_BYTES,
             retained: SETTINGS_BYTES..FILES_AT,
             files: FILES_AT..FLASH_BYTES,
         };
         let now = Instant::from_millis(1);
-        let radio = identity.capabilities.has(Capability::Wifi).then(wifi::TestRadio::default);
-        let node = Node::boot(TestBoard { flash, random: 7, radio }, identity, regions, now);
+        let node = Node::boot(board, identity, regions, now);
         Self { node, now, next_port: 1000 }
     }
 
