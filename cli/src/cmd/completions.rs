@@ -2,6 +2,7 @@
 
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
+use serde::Serialize;
 
 use crate::CommandLine;
 use crate::context::Context;
@@ -18,8 +19,17 @@ pub(crate) struct Completions {
 
 impl Completions {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<()> {
+        #[derive(Serialize)]
+        struct Line {
+            shell: String,
+            script: String,
+        }
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut CommandLine::command(), "obkmq", &mut script);
-        context.out(String::from_utf8(script)?.trim_end())
+        let script = String::from_utf8(script)?;
+        if context.json {
+            return context.out_json("completions", Line { shell: self.shell.to_string(), script });
+        }
+        context.out(script.trim_end())
     }
 }

@@ -1,9 +1,10 @@
 //! `obkmq man`: a manual page for every verb, for whoever packages the program.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Command, CommandFactory};
+use serde::Serialize;
 
 use crate::CommandLine;
 use crate::context::Context;
@@ -28,11 +29,19 @@ impl Man {
                 "choose another folder",
             )
         };
+        #[derive(Serialize)]
+        struct Page<'a> {
+            path: &'a Path,
+        }
         fs::create_dir_all(&self.folder).map_err(failed)?;
         for (name, page) in pages()? {
             let path = self.folder.join(format!("{name}.1"));
             fs::write(&path, page).map_err(failed)?;
-            context.out(path.display())?;
+            if context.json {
+                context.out_json("page", Page { path: &path })?;
+            } else {
+                context.out(path.display())?;
+            }
         }
         Ok(())
     }

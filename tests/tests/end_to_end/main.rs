@@ -6,6 +6,7 @@
 mod flashing;
 mod foreign;
 mod host;
+mod json;
 mod keeping;
 mod moving_in;
 mod story;
@@ -21,6 +22,7 @@ fn main() {
     trials.extend(moving_in::trials());
     if cfg!(unix) {
         trials.extend(story::trials());
+        trials.extend(json::trials());
         trials.extend(flashing::trials());
         trials.extend(keeping::trials());
         trials.extend(virt_arm::trials());

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use obkmq_berry::{Error, Limits, Narrow, Vm};
+use serde::Serialize;
 
-use super::host::{self, Terminal};
+use super::host::{self, ScriptError, Terminal};
 use crate::context::{Context, Differs, RED, YELLOW};
 
 /// Check whether scripts compile, without running them
@@ -21,6 +22,20 @@ pub(crate) struct Check {
     files: Vec<PathBuf>,
 }
 
+#[derive(Serialize)]
+struct Checked<'a> {
+    file: &'a Path,
+    error: Option<ScriptError>,
+    hints: Vec<Hint>,
+}
+
+/// Something that compiles and is wrong all the same.
+#[derive(Serialize)]
+struct Hint {
+    line: usize,
+    text: &'static str,
+}
+
 impl Check {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<()> {
         let mut wrong = false;
@@ -29,12 +44,20 @@ impl Check {
             let terminal = Terminal::new(context, file);
             let name = file.to_string_lossy();
             let mut vm = Vm::<Narrow>::new(Limits::PC, 1);
-            match vm.check(&terminal, &name, &source) {
-                Ok(()) => hint(context, file, &source)?,
-                Err(error) => {
-                    wrong = true;
-                    show(context, &error, &source)?;
-                }
+            let error = vm.check(&terminal, &name, &source).err();
+            wrong |= error.is_some();
+            let hints = if error.is_none() { hints(&source) } else { Vec::new() };
+            if context.json {
+                let error = error.as_ref().map(ScriptError::new);
+                context.out_json("check", Checked { file, error, hints })?;
+                continue;
+            }
+            if let Some(error) = error {
+                show(context, &error, &source)?;
+            }
+            for Hint { line, text } in hints {
+                let label = context.paint(YELLOW, "hint:");
+                context.out(format_args!("{label} {}:{line}: {text}", file.display()))?;
             }
         }
         if wrong { Err(Differs.into()) } else { Ok(()) }
@@ -51,18 +74,10 @@ fn show(context: &Context, error: &Error, source: &[u8]) -> anyhow::Result<()> {
     context.out(format_args!("      | {:>width$}", "^", width = column as usize))
 }
 
-/// What compiles and is wrong all the same.
-fn hint(context: &Context, file: &Path, source: &[u8]) -> anyhow::Result<()> {
-    const NEVER: &str = "homeassistant/+";
-    for (line, text) in String::from_utf8_lossy(source).lines().enumerate() {
-        if text.contains(&format!("\"{NEVER}\"")) || text.contains(&format!("'{NEVER}'")) {
-            context.out(format_args!(
-                "{} {}:{}: no discovery topic matches {NEVER}, since they have four or five levels; homeassistant/# does",
-                context.paint(YELLOW, "hint:"),
-                file.display(),
-                line + 1,
-            ))?;
-        }
-    }
-    Ok(())
+fn hints(source: &[u8]) -> Vec<Hint> {
+    const TEXT: &str = "no discovery topic matches homeassistant/+, since they have four or five levels; homeassistant/# does";
+    let text = String::from_utf8_lossy(source);
+    let never = |line: &str| line.contains("\"homeassistant/+\"") || line.contains("'homeassistant/+'");
+    let lines = text.lines().zip(1..).filter(|(line, _)| never(line));
+    lines.map(|(_, line)| Hint { line, text: TEXT }).collect()
 }

@@ -3,7 +3,8 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use obkmq_berry::{Answer, Call, Host, HostError, Numbers};
+use obkmq_berry::{Answer, Call, Error, Host, HostError, Numbers};
+use serde::Serialize;
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
@@ -58,8 +59,17 @@ impl<'a> Terminal<'a> {
 
 impl<N: Numbers> Host<N> for Terminal<'_> {
     fn print(&mut self, line: &[u8]) {
+        #[derive(Serialize)]
+        struct Printed<'a> {
+            text: &'a str,
+        }
         if self.closed.is_none() {
-            self.closed = self.context.out(String::from_utf8_lossy(line)).err();
+            let text = String::from_utf8_lossy(line);
+            self.closed = if self.context.json {
+                self.context.out_json("print", Printed { text: &text }).err()
+            } else {
+                self.context.out(text).err()
+            };
         }
     }
 
@@ -97,4 +107,21 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
         )
         .into()
     })
+}
+
+/// An error of a script, as a JSON line has it.
+#[derive(Serialize)]
+pub(super) struct ScriptError {
+    /// With its traceback.
+    error: String,
+    /// Both count from 1; nothing unless the script did not compile.
+    line: Option<u32>,
+    column: Option<u32>,
+}
+
+impl ScriptError {
+    pub(super) fn new(error: &Error) -> Self {
+        let (line, column) = error.position.unzip();
+        Self { error: error.to_string(), line, column }
+    }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use obkmq_berry::{Limits, Narrow, Numbers, Scope, Vm, Wide};
 
-use super::host::{self, Terminal};
+use super::host::{self, ScriptError, Terminal};
 use crate::context::{Context, Differs};
 
 /// Run a script here; it can print and import, but has no board
@@ -50,6 +50,10 @@ impl Run {
         ));
         match outcome {
             Ok(_) => Ok(()),
+            Err(error) if context.json => {
+                context.out_json("script-error", ScriptError::new(&error))?;
+                Err(Differs.into())
+            }
             Err(error) => {
                 context.out(error)?;
                 Err(Differs.into())
