@@ -65,6 +65,11 @@ fn defaults_are_the_ones_that_were_promised() {
     assert_eq!(settings.connect_timeout_s(), 10);
     assert_eq!(settings.retain_persist().collect::<Vec<_>>(), ["homeassistant/#", "tasmota/discovery/#"]);
     assert_eq!((settings.wifi_ssid(), settings.wifi_password()), (None, None));
+    assert_eq!((settings.wifi_country(), settings.wifi_fallback_s()), (None, Some(300)));
+    assert_eq!(settings.access_point(), AccessPoint::Auto);
+    assert_eq!((settings.access_point_ssid(), settings.access_point_password()), (None, None));
+    assert_eq!((settings.static_address(), settings.gateway(), settings.name_server()), (None, None, None));
+    assert_eq!(settings.sntp_server(), Some("pool.ntp.org"));
     assert_eq!(settings.hostname(), "obkmq");
     assert_eq!((settings.max_queued_messages(), settings.max_inflight()), (10_000, 100));
     assert_eq!((settings.max_keep_alive_s(), settings.sys_interval_s()), (0, 10));
@@ -160,6 +165,13 @@ fn the_whole_table_stays_readable_and_is_written_back_byte_for_byte() {
     assert_eq!(settings.anonymous(), Anonymous::Never);
     assert_eq!(settings.wifi_ssid(), Some("The House"));
     assert_eq!(settings.wifi_password(), Some("correct horse"));
+    assert_eq!((settings.wifi_country(), settings.wifi_fallback_s()), (Some(*b"DE"), None));
+    assert_eq!((settings.access_point(), settings.access_point_ssid()), (AccessPoint::Off, Some("küche")));
+    assert!(settings.access_point_password().is_some());
+    assert_eq!(settings.static_address(), Some(([192, 168, 1, 5].into(), 24)));
+    assert_eq!(settings.gateway(), Some([192, 168, 1, 1].into()));
+    assert_eq!(settings.name_server(), Some([9, 9, 9, 9].into()));
+    assert_eq!(settings.sntp_server(), None);
     assert_eq!(settings.hostname(), "attic");
     assert_eq!((settings.max_queued_messages(), settings.max_inflight()), (50, 20));
     assert_eq!((settings.max_keep_alive_s(), settings.sys_interval_s()), (600, 0));
@@ -173,7 +185,6 @@ fn the_whole_table_stays_readable_and_is_written_back_byte_for_byte() {
     assert_eq!(settings.position(), Some((52_520_008, 13_404_954)));
     for (key, value) in [
         ("wifi.password", "(set)"),
-        ("wifi.country", "DE"),
         ("wifi.fallback_s", "0"),
         ("wifi.ap", "off"),
         ("wifi.ap_ssid", "küche"),

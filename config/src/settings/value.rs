@@ -145,6 +145,14 @@ pub enum AccessPoint {
 impl AccessPoint {
     /// Names in the order of the variants, which is the order of flash.
     pub const NAMES: &'static [&'static str] = &["auto", "on", "off"];
+
+    pub(super) const fn from_index(index: u8) -> Self {
+        match index {
+            1 => Self::On,
+            2 => Self::Off,
+            _ => Self::Auto,
+        }
+    }
 }
 
 /// How much is logged; a level includes the ones before it.

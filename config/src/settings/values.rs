@@ -1,10 +1,12 @@
 //! What the firmware asks of settings, typed.
 
-use super::form::micro_degrees;
+use core::net::Ipv4Addr;
+
+use super::form::{address_prefix, micro_degrees};
 use super::key::{Key, Kind};
 use super::rights::Rights;
 use super::table;
-use super::value::{Anonymous, LogLevel, Value};
+use super::value::{AccessPoint, Anonymous, LogLevel, Value};
 use super::zone::Zone;
 use super::{Settings, filters};
 
@@ -19,6 +21,60 @@ impl Settings {
     #[must_use]
     pub fn wifi_password(&self) -> Option<&str> {
         self.secret(&table::WIFI_PASSWORD)
+    }
+
+    /// `wifi.country`; `None` for the rules that hold everywhere.
+    #[must_use]
+    pub fn wifi_country(&self) -> Option<[u8; 2]> {
+        self.text(&table::WIFI_COUNTRY).as_bytes().try_into().ok()
+    }
+
+    /// `wifi.fallback_s`; `None` for never.
+    #[must_use]
+    pub fn wifi_fallback_s(&self) -> Option<u32> {
+        Some(self.integer(&table::WIFI_FALLBACK_S)).filter(|seconds| *seconds > 0)
+    }
+
+    /// `wifi.ap`
+    #[must_use]
+    pub fn access_point(&self) -> AccessPoint {
+        AccessPoint::from_index(self.choice(&table::WIFI_AP))
+    }
+
+    /// `wifi.ap_ssid`; `None` for one made from the board's address.
+    #[must_use]
+    pub fn access_point_ssid(&self) -> Option<&str> {
+        Some(self.text(&table::WIFI_AP_SSID)).filter(|ssid| !ssid.is_empty())
+    }
+
+    /// `wifi.ap_password`; `None` while nobody has set or made one. For the radio only: it is never shown.
+    #[must_use]
+    pub fn access_point_password(&self) -> Option<&str> {
+        self.secret(&table::WIFI_AP_PASSWORD)
+    }
+
+    /// `network.address`: the static address and the bits of it that name the network; `None` for DHCP.
+    #[must_use]
+    pub fn static_address(&self) -> Option<(Ipv4Addr, u8)> {
+        address_prefix(self.text(&table::NETWORK_ADDRESS)).ok()
+    }
+
+    /// `network.gateway`
+    #[must_use]
+    pub fn gateway(&self) -> Option<Ipv4Addr> {
+        self.text(&table::NETWORK_GATEWAY).parse().ok()
+    }
+
+    /// `network.dns`
+    #[must_use]
+    pub fn name_server(&self) -> Option<Ipv4Addr> {
+        self.text(&table::NETWORK_DNS).parse().ok()
+    }
+
+    /// `time.sntp_server`, a name or an address; `None` for nowhere.
+    #[must_use]
+    pub fn sntp_server(&self) -> Option<&str> {
+        Some(self.text(&table::TIME_SNTP_SERVER)).filter(|server| !server.is_empty())
     }
 
     /// `network.hostname`

@@ -13,7 +13,7 @@ use crate::retained::Retained;
 use crate::rights::Rights;
 use crate::slab::Handle;
 use crate::state::Core;
-use crate::statistics::Statistics;
+use crate::statistics::{RadioFigures, Statistics};
 use crate::time::Instant;
 use crate::verifier::{Progress, UserId, Verifier};
 
@@ -204,6 +204,11 @@ impl<V: Verifier> Broker<V> {
     pub fn note_turn(&mut self, micros: u32) {
         let maximum = &mut self.core.counters.turn_maximum_micros;
         *maximum = micros.max(*maximum);
+    }
+
+    /// Takes note of what the board's radio tells of itself; from now on it stands under `$SYS`, too.
+    pub fn note_radio(&mut self, figures: RadioFigures) {
+        self.core.counters.radio = Some(figures);
     }
 
     /// The next wish, until there is none. Each is told once.

@@ -99,6 +99,6 @@ pub use crate::publish::PublishError;
 pub use crate::reader::{Heard, ListenError, Origin, ReaderId, ReaderMessage};
 pub use crate::retained::Retained;
 pub use crate::rights::{Access, Rights, RightsError, Scope};
-pub use crate::statistics::{Drops, Statistics};
+pub use crate::statistics::{Drops, RadioFigures, Statistics};
 pub use crate::time::Instant;
 pub use crate::verifier::{Attempt, Progress, UserId, Verdict, Verifier};

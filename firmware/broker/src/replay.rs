@@ -181,7 +181,7 @@ impl Core {
         figure: Option<usize>,
     ) {
         let Some(figure) = figure.filter(|_| self.policy.sys_interval_seconds > 0) else { return };
-        let value = self.figure(figure);
+        let Some(value) = self.figure(figure) else { return };
         let content = value.content(true, QoS::AtMostOnce);
         if let Ok(message) = self.messages.insert(&mut self.memory, &content, Purpose::Keeping) {
             self.replay_one(session, subscription, message);

@@ -15,6 +15,8 @@ pub struct Statistics {
     pub uptime_seconds: u32,
     /// The longest turn of the board's loop lately, in microseconds; see [`crate::Broker::note_turn`].
     pub turn_maximum_micros: u32,
+    /// The board's radio, where it has one; see [`crate::Broker::note_radio`].
+    pub radio: Option<RadioFigures>,
     /// Sessions, those without a client included.
     pub sessions: usize,
     /// Subscriptions of all sessions.
@@ -41,6 +43,15 @@ pub struct Statistics {
     pub memory_peak_bytes: usize,
     /// The most it may be.
     pub memory_limit_bytes: usize,
+}
+
+/// What a board's radio tells of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RadioFigures {
+    /// How strong the joined network is, in dBm; `None` while there is none.
+    pub rssi_dbm: Option<i8>,
+    /// How often it was joined again after it had been lost.
+    pub reconnects: u32,
 }
 
 /// Losses by cause, each counted once for every receiver concerned.

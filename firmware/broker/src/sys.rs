@@ -29,7 +29,7 @@ macro_rules! figure {
     };
 }
 
-/// All figures.
+/// All figures. What is not there (a radio) writes nothing and is not told.
 pub(crate) const FIGURES: &[Figure] = &[
     figure!("version", _statistics => "obkmq version {}", env!("CARGO_PKG_VERSION")),
     figure!("uptime", s => "{} seconds", s.uptime_seconds),
@@ -61,6 +61,20 @@ pub(crate) const FIGURES: &[Figure] = &[
     figure!("heap/maximum", s => "{}", s.memory_peak_bytes),
     figure!("heap/budget", s => "{}", s.memory_limit_bytes),
     figure!("loop time/maximum", s => "{} microseconds", s.turn_maximum_micros),
+    Figure {
+        topic: "$SYS/broker/wifi/rssi",
+        write: |s, line| match s.radio.and_then(|radio| radio.rssi_dbm) {
+            Some(rssi) => write!(line, "{rssi} dBm"),
+            None => Ok(()),
+        },
+    },
+    Figure {
+        topic: "$SYS/broker/wifi/reconnects",
+        write: |s, line| match s.radio {
+            Some(radio) => write!(line, "{}", radio.reconnects),
+            None => Ok(()),
+        },
+    },
 ];
 
 /// Whether a filter matches a figure's topic.
@@ -91,13 +105,13 @@ impl Value {
 }
 
 impl Core {
-    /// A figure as it is now.
-    pub(crate) fn figure(&self, index: usize) -> Value {
+    /// A figure as it is now; `None` where there is nothing to be told.
+    pub(crate) fn figure(&self, index: usize) -> Option<Value> {
+        let figure = FIGURES.get(index)?;
         let mut words = Line::default();
-        let Some(figure) = FIGURES.get(index) else { return Value { topic: "", words } };
         // A line takes what there is room for.
         let _ = (figure.write)(&self.statistics(), &mut words);
-        Value { topic: figure.topic, words }
+        (!words.as_bytes().is_empty()).then_some(Value { topic: figure.topic, words })
     }
 
     /// Tells the figures to those who have subscribed to them, when it is time.
@@ -109,7 +123,7 @@ impl Core {
         if self.figures_at <= self.now {
             self.figures_at = self.now.after_seconds(interval_seconds);
             for index in 0..FIGURES.len() {
-                let value = self.figure(index);
+                let Some(value) = self.figure(index) else { continue };
                 // What finds no memory is counted, and comes again.
                 let _ = self.route(&value.content(false, QoS::AtMostOnce), None, Patience::None);
             }

@@ -15,6 +15,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod access_point;
 mod attached;
 mod board;
 mod clock;
@@ -41,8 +42,8 @@ mod wifi;
 pub use attached::ConsoleId;
 pub use board::{Action, Board, HeapUse, Identity, Regions};
 pub use node::{AdoptError, Node};
-pub use obkmq_broker::{Anonymous, Full, Instant, Limits, LinkId, Want};
+pub use obkmq_broker::{Anonymous, Full, Instant, Limits, LinkId, RadioFigures, Want};
 pub use obkmq_config::line::{FileInfo, FileName};
 pub use obkmq_config::settings::{Capabilities, Capability};
-pub use radio::{Credentials, JoinFailure, Network, Radio, WifiLink};
+pub use radio::{Credentials, JoinFailure, Network, Radio, StaticAddress, WifiLink};
 pub use storage::{FileError, StorageError, store_settings};

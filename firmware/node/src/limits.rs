@@ -53,6 +53,10 @@ pub(crate) const PACKET_PAUSE_MS: u64 = 500;
 /// by itself, and enough for a slow router.
 pub(crate) const BROWSER_JOIN_MS: u64 = 25_000;
 
+/// How long the board's own network stays open once another one is joined, in milliseconds: whoever has set that one
+/// through it is to see that it worked.
+pub(crate) const OWN_NETWORK_LINGER_MS: u64 = 60_000;
+
 /// Networks that `wifi scan` shows.
 pub(crate) const SCAN_NETWORKS_SHOWN: usize = 32;
 

@@ -7,6 +7,7 @@ use obkmq_broker::{Anonymous, Broker, Full, Instant, LinkId, Peer, Policy, Want}
 use obkmq_config::password::{HASH_BYTES, PasswordHash, SALT_BYTES};
 use obkmq_config::settings::{self, LogLevel, SettingError, Settings};
 
+use crate::access_point::OwnNetwork;
 use crate::attached::Attached;
 use crate::board::{Action, Board, Identity, Regions};
 use crate::console::Console;
@@ -50,6 +51,7 @@ pub struct Node<B: Board> {
     /// The consoles of programs that came in another way.
     pub(crate) attached: Attached,
     pub(crate) wifi: Wifi,
+    pub(crate) own_network: OwnNetwork,
     #[cfg(feature = "scripts")]
     pub(crate) scripts: crate::scripts::Scripts,
     journal: Journal,
@@ -88,6 +90,7 @@ impl<B: Board> Node<B> {
             console: Console::default(),
             attached: Attached::default(),
             wifi: Wifi::default(),
+            own_network: OwnNetwork::default(),
             #[cfg(feature = "scripts")]
             scripts: crate::scripts::Scripts::default(),
         };
@@ -390,6 +393,11 @@ impl<B: Board> Node<B> {
                 write_log(console, attached, settings, *now, format_args!("{line}"));
             }
         }
+    }
+
+    /// Says on the board's own wire only, whatever the log level, what is for whoever holds the board.
+    pub(crate) fn tell_wire(&mut self, text: &str) {
+        self.console.output.log(format_args!("info: {text}"));
     }
 
     pub(crate) fn log(&mut self, level: LogLevel, text: core::fmt::Arguments<'_>) {

@@ -3,11 +3,12 @@
 //! A radio works by itself between two calls of [`Radio::poll`]; nothing here waits.
 
 use alloc::string::{String, ToString};
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 
-use obkmq_broker::Instant;
+use obkmq_broker::{Instant, RadioFigures};
 
-/// A Wi-Fi radio as a station.
+/// A Wi-Fi radio: a station, and on boards with [`Capability::AccessPoint`](crate::Capability::AccessPoint) also a network
+/// of its own.
 pub trait Radio {
     /// Does what is due, and says when it wants to be called again at the latest.
     fn poll(&mut self, now: Instant) -> Option<Instant>;
@@ -18,6 +19,27 @@ pub trait Radio {
 
     /// How that stands.
     fn link(&self) -> WifiLink;
+
+    /// How strong the network is, and how often it was lost.
+    fn figures(&self) -> RadioFigures {
+        RadioFigures::default()
+    }
+
+    /// Which country's rules hold for what it sends; `None` for those that hold everywhere. Told before the first
+    /// [`Radio::join`], and when it changes.
+    fn set_country(&mut self, _country: Option<[u8; 2]>) {}
+
+    /// The address to have in networks that are joined; `None` to ask them for one (DHCP). Told before the first
+    /// [`Radio::join`], and when it changes: boards with [`Capability::Address`](crate::Capability::Address).
+    fn set_address(&mut self, _address: Option<StaticAddress>) {}
+
+    /// Opens a network of the board's own, or another one instead; `None` closes it.
+    fn open(&mut self, _network: Option<Credentials<'_>>) {}
+
+    /// The radio's Ethernet address, whose end is part of the own network's name.
+    fn mac(&self) -> [u8; 6] {
+        [0; 6]
+    }
 
     /// Begins to look for networks, unless it does so already. It ends within seconds.
     fn scan(&mut self);
@@ -36,6 +58,19 @@ pub struct Credentials<'a> {
     pub ssid: &'a str,
     /// Its password; `None` for an open one.
     pub password: Option<&'a str>,
+}
+
+/// An address that is set and not asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StaticAddress {
+    /// The board's address.
+    pub address: Ipv4Addr,
+    /// Bits of it that name the network, 8 to 30.
+    pub prefix_bits: u8,
+    /// The router.
+    pub gateway: Option<Ipv4Addr>,
+    /// The name server; `None` for the router.
+    pub name_server: Option<Ipv4Addr>,
 }
 
 /// How joining stands.

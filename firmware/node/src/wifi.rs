@@ -10,7 +10,7 @@ use crate::board::Board;
 use crate::console::Answer;
 use crate::limits::{SCAN_FRESH_MS, SCAN_NETWORKS_SHOWN};
 use crate::node::Node;
-use crate::radio::{Credentials, WifiLink};
+use crate::radio::{Credentials, StaticAddress, WifiLink};
 
 /// What the node knows of its radio.
 #[derive(Default)]
@@ -23,6 +23,27 @@ pub(crate) struct Wifi {
     scanning: bool,
     /// When the last scan was begun.
     scanned_at: Option<Instant>,
+    /// What the radio was told of country and address.
+    rules: Option<Rules>,
+}
+
+/// What holds for every network.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Rules {
+    country: Option<[u8; 2]>,
+    address: Option<StaticAddress>,
+}
+
+impl Rules {
+    fn of(settings: &Settings) -> Self {
+        let address = settings.static_address().map(|(address, prefix_bits)| StaticAddress {
+            address,
+            prefix_bits,
+            gateway: settings.gateway(),
+            name_server: settings.name_server(),
+        });
+        Self { country: settings.wifi_country(), address }
+    }
 }
 
 /// A network to join. It has no `Debug`, because of the password.
@@ -40,6 +61,14 @@ impl Wanted {
 impl<B: Board> Node<B> {
     /// Lets the radio join what the settings name, if that is another network than before.
     pub(crate) fn apply_wifi(&mut self, settings: &Settings) {
+        let rules = Rules::of(settings);
+        if self.wifi.rules != Some(rules)
+            && let Some(radio) = self.board.radio()
+        {
+            radio.set_country(rules.country);
+            radio.set_address(rules.address);
+            self.wifi.rules = Some(rules);
+        }
         let password = settings.wifi_password();
         self.join(settings.wifi_ssid().map(|ssid| Credentials { ssid, password }));
     }
@@ -73,7 +102,8 @@ impl<B: Board> Node<B> {
         let now = self.now;
         let radio = self.board.radio()?;
         let mut due = radio.poll(now);
-        let (link, scanning) = (radio.link(), radio.is_scanning());
+        let (link, scanning, figures) = (radio.link(), radio.is_scanning(), radio.figures());
+        self.broker.note_radio(figures);
         if scanning != self.wifi.scanning {
             self.wifi.scanning = scanning;
             due = Some(now);
@@ -97,12 +127,13 @@ impl<B: Board> Node<B> {
                 ),
             }
         }
-        due
+        let has_network = self.wifi.wanted.is_some();
+        due.into_iter().chain(self.poll_own_network(link, has_network)).min()
     }
 
     pub(crate) fn wifi_status(&mut self) -> Answer {
         let Some(radio) = self.board.radio() else { return no_radio() };
-        let link = radio.link();
+        let (link, figures) = (radio.link(), radio.figures());
         let state = match link {
             WifiLink::Off => "off",
             WifiLink::Joining => "joining",
@@ -113,13 +144,20 @@ impl<B: Board> Node<B> {
         if let Some(wanted) = &self.wifi.wanted {
             fields = fields.with("ssid", &wanted.ssid);
         }
-        Answer::fields(match link {
+        fields = match link {
             WifiLink::Off | WifiLink::Joining => fields,
             WifiLink::Joined { address } => fields.with("address", address),
             WifiLink::Failed(failure) => {
                 fields.with("reason", failure.name()).with("next", failure.next_step())
             }
-        })
+        };
+        if let Some(rssi) = figures.rssi_dbm {
+            fields = fields.with("rssi_dbm", rssi).with("reconnects", figures.reconnects);
+        }
+        if let Some(ssid) = self.own_ssid() {
+            fields = fields.with("ap_ssid", ssid);
+        }
+        Answer::fields(fields)
     }
 
     /// Shows what the last scan has found, and begins another one if that was long ago.

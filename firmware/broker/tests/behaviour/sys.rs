@@ -1,6 +1,6 @@
 //! The broker's own figures.
 
-use obkmq_broker::QoS;
+use obkmq_broker::{QoS, RadioFigures};
 
 use crate::network::*;
 
@@ -36,6 +36,23 @@ fn mqtt_4_7_2_1_a_wildcard_in_front_does_not_find_them() {
     for name in ["version", "uptime", "heap/current", "heap/maximum", "heap/budget", "loop time/maximum"] {
         assert!(all.iter().any(|packet| packet.starts_with(&format!("$SYS/broker/{name}="))), "{name}");
     }
+}
+
+#[test]
+fn a_radio_tells_its_figures_where_there_is_one_and_its_strength_while_it_is_in_a_network() {
+    let mut network = network();
+    let client = network.connect("c");
+    network.subscribe(client, &[("$SYS/broker/wifi/#", QoS::AtMostOnce)]);
+    assert_eq!(network.read(client), ["SUBACK 100 [0]"]);
+    network.broker.note_radio(RadioFigures { rssi_dbm: None, reconnects: 0 });
+    network.advance_millis(10_500);
+    assert_eq!(network.read(client), ["$SYS/broker/wifi/reconnects=0 q0"]);
+    network.broker.note_radio(RadioFigures { rssi_dbm: Some(-61), reconnects: 2 });
+    network.advance_millis(10_500);
+    assert_eq!(
+        network.read(client),
+        ["$SYS/broker/wifi/rssi=-61 dBm q0", "$SYS/broker/wifi/reconnects=2 q0"]
+    );
 }
 
 #[test]

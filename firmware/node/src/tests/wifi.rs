@@ -1,7 +1,7 @@
 //! The radio does what the settings say, and the console tells how it stands.
 
 use super::*;
-use crate::{Credentials, JoinFailure, Network, WifiLink};
+use crate::{Credentials, JoinFailure, Network, RadioFigures, StaticAddress, WifiLink};
 
 /// A radio that does nothing by itself and remembers what it was told.
 #[derive(Default)]
@@ -12,6 +12,11 @@ pub(super) struct TestRadio {
     pub(super) scans: u32,
     pub(super) scanning: bool,
     pub(super) found: Vec<Network>,
+    pub(super) figures: RadioFigures,
+    pub(super) country: Option<[u8; 2]>,
+    pub(super) address: Option<StaticAddress>,
+    /// Name and password of the own network, each time that it changed.
+    pub(super) own: Vec<Option<(String, String)>>,
 }
 
 impl Radio for TestRadio {
@@ -24,6 +29,21 @@ impl Radio for TestRadio {
     }
     fn link(&self) -> WifiLink {
         self.link
+    }
+    fn figures(&self) -> RadioFigures {
+        self.figures
+    }
+    fn set_country(&mut self, country: Option<[u8; 2]>) {
+        self.country = country;
+    }
+    fn set_address(&mut self, address: Option<StaticAddress>) {
+        self.address = address;
+    }
+    fn open(&mut self, network: Option<Credentials<'_>>) {
+        self.own.push(network.map(|own| (own.ssid.into(), own.password.unwrap().into())));
+    }
+    fn mac(&self) -> [u8; 6] {
+        [2, 0, 0, 0, 0xBE, 0xEF]
     }
     fn scan(&mut self) {
         self.scans += 1;
@@ -111,6 +131,114 @@ fn a_scan_is_begun_shown_and_not_begun_again_at_once() {
     world.wait_ms(15_001);
     assert!(world.typed("wifi scan").ends_with("ok running=yes\r\n"));
     assert_eq!(world.radio().scans, 2);
+}
+
+/// A board whose radio can be a network of its own, booted; its log is still to be read.
+fn with_own_network(flash: Ram) -> World {
+    let capabilities = Capabilities::NONE.with(Capability::Wifi).with(Capability::AccessPoint);
+    let mut world = World::boot_as(flash, Identity { capabilities, ..World::identity(Limits::default()) });
+    world.settle();
+    world
+}
+
+#[test]
+fn a_first_boot_opens_a_network_whose_password_is_told_once_and_kept() {
+    let mut world = with_own_network(Ram::blank());
+    let own = world.radio().own[0].clone().unwrap();
+    let (ssid, password) = own.clone();
+    assert_eq!((ssid.as_str(), password.len()), ("obkmq-BEEF", 12));
+    let log = world.console_text();
+    let told = format!("info: The password of the board's own Wi-Fi network is now {password}\r\n");
+    assert!(log.contains(&told) && log.contains("own network \"obkmq-BEEF\" opens"), "{log}");
+    assert!(world.typed("get wifi.ap_password").contains("(set)"));
+
+    let mut world = with_own_network(world.power_off());
+    assert_eq!(world.radio().own, [Some(own)], "the same after a reset");
+    assert!(!world.console_text().contains(&password), "told once");
+    // The board of these tests draws the same numbers after each start.
+    world.node.board.random = 99;
+    world.typed("unset wifi.ap_password");
+    assert_ne!(world.radio().own[1].clone().unwrap().1, password, "another one on demand");
+    world.typed("set wifi.ap_password \"open sesame\"");
+    assert_eq!(world.radio().own[2], Some(("obkmq-BEEF".into(), "open sesame".into())));
+    assert!(!world.console_text().contains("sesame"));
+}
+
+#[test]
+fn the_own_network_closes_when_another_is_joined_and_opens_when_that_is_gone_for_long() {
+    let mut world = with_own_network(Ram::blank());
+    world.typed("set wifi.ssid home");
+    assert_eq!(world.radio().own.len(), 1, "open while it joins");
+    world.radio().link = WifiLink::Joined { address: [192, 168, 1, 7].into() };
+    world.settle();
+    world.wait_ms(59_000);
+    assert_eq!(world.radio().own.len(), 1);
+    world.wait_ms(1_000);
+    assert_eq!(world.radio().own[1..], [None]);
+    world.radio().link = WifiLink::Failed(JoinFailure::NotFound);
+    world.settle();
+    world.wait_ms(299_000);
+    assert_eq!(world.radio().own.len(), 2);
+    world.wait_ms(1_000);
+    assert!(world.radio().own[2].is_some());
+    assert!(world.typed("wifi status").contains("ap_ssid=obkmq-BEEF"));
+    world.typed("set wifi.ap off");
+    assert_eq!(world.radio().own[3..], [None]);
+}
+
+#[test]
+fn a_password_that_cannot_be_stored_holds_until_the_next_start_and_is_made_up_once() {
+    let mut flash = Ram::blank();
+    flash.cut = Some((0, flash::Tear::Nothing));
+    let mut world = with_own_network(flash);
+    let (_, password) = world.radio().own[0].clone().unwrap();
+    let log = world.console_text();
+    assert!(log.contains(&password) && log.contains("until the next start only"), "{log}");
+    world.wait_ms(1_000);
+    assert_eq!(world.radio().own.len(), 1);
+    assert_eq!(world.console_text(), "");
+}
+
+#[test]
+fn damaged_settings_open_nothing() {
+    let mut world = with_own_network(Ram::blank());
+    world.typed("set wifi.ap on");
+    let mut flash = world.power_off();
+    flash.unreadable = true;
+    let mut world = with_own_network(flash);
+    assert!(world.console_text().contains("closed to the network"));
+    assert_eq!(world.radio().own, []);
+}
+
+#[test]
+fn country_and_address_come_before_the_network_and_again_when_they_change() {
+    let mut world = with_own_network(Ram::blank());
+    assert_eq!((world.radio().country, world.radio().address), (None, None));
+    world.typed("set wifi.country DE");
+    world.typed("set network.gateway 192.168.1.1");
+    world.typed("set network.address 192.168.1.5/24");
+    assert_eq!(world.radio().country, Some(*b"DE"));
+    let address = StaticAddress {
+        address: [192, 168, 1, 5].into(),
+        prefix_bits: 24,
+        gateway: Some([192, 168, 1, 1].into()),
+        name_server: None,
+    };
+    assert_eq!(world.radio().address, Some(address));
+    world.typed("unset network.address");
+    assert_eq!(world.radio().address, None);
+}
+
+#[test]
+fn the_status_tells_the_radios_figures() {
+    let mut world = with_radio(Ram::blank());
+    world.typed("set wifi.ssid home");
+    world.radio().link = WifiLink::Joined { address: [192, 168, 1, 7].into() };
+    world.radio().figures = RadioFigures { rssi_dbm: Some(-61), reconnects: 3 };
+    world.settle();
+    world.console_text();
+    let status = world.typed("wifi status");
+    assert!(status.ends_with("address=192.168.1.7  rssi_dbm=-61  reconnects=3\r\n"), "{status}");
 }
 
 #[test]
