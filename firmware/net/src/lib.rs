@@ -15,17 +15,27 @@
 //! * Nothing is copied between: the node reads from the receive buffer and writes into the send buffer.
 //! * A half-open connection, and one that has ended on our side, have a deadline of their own; those that have ended
 //!   give way to newcomers before.
+//!
+//! # What a network needs beside TCP
+//! With the feature `services`, [`services`] asks for an address, gives addresses, answers for names, and asks for the
+//! time. [`Station`] decides when a Wi-Fi radio tries again.
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 mod limits;
 mod neighbors;
 mod place;
+#[cfg(feature = "services")]
+pub mod services;
 mod stack;
+mod station;
 
 pub use limits::Capacities;
 /// The library, for its trait `Device`.
 pub use smoltcp;
 pub use stack::{NoMemory, Setup, Stack};
+pub use station::{Station, Step};

@@ -9,11 +9,11 @@ use smoltcp::iface::{Config, Interface, PollIngressSingleResult, PollResult, Soc
 use smoltcp::phy::Device;
 use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
 use smoltcp::time::Instant as StackInstant;
-use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Cidr};
+use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr, Ipv4Cidr};
 
 use crate::limits::{
     Capacities, DRAIN_MS, FILLS_PER_TURN, FRAMES_PER_TURN, HALF_OPEN_MS, HALF_OPEN_PART, KEEP_ALIVE,
-    PEER_TIMEOUT, READS_PER_TURN, SENDS_PER_TURN, WANTS_PER_TURN,
+    PEER_TIMEOUT, READS_PER_TURN, SENDS_PER_TURN, SERVICE_SOCKETS, WANTS_PER_TURN,
 };
 use crate::neighbors::Watched;
 use crate::place::{Phase, Place};
@@ -23,7 +23,7 @@ use crate::place::{Phase, Place};
 pub struct Setup {
     /// Ethernet (or Wi-Fi) address.
     pub mac: [u8; 6],
-    /// IPv4 address.
+    /// IPv4 address; unspecified (0.0.0.0) until [`Stack::set_address`] says which.
     pub address: Ipv4Addr,
     /// Bits of `address` that name the network, 0 to 32.
     pub prefix_bits: u8,
@@ -62,22 +62,51 @@ impl Stack {
     pub fn new(setup: Setup, device: &mut impl Device, now: Instant) -> Result<Self, NoMemory> {
         let Setup { mac, address, prefix_bits, gateway, seed, capacities } = setup;
         let mut storage = Vec::new();
-        storage.try_reserve_exact(capacities.sockets).map_err(|_| NoMemory)?;
-        storage.resize_with(capacities.sockets, || SocketStorage::EMPTY);
+        let sockets = capacities.sockets.saturating_add(SERVICE_SOCKETS);
+        storage.try_reserve_exact(sockets).map_err(|_| NoMemory)?;
+        storage.resize_with(sockets, || SocketStorage::EMPTY);
         let mut places = Vec::new();
         places.try_reserve_exact(capacities.sockets).map_err(|_| NoMemory)?;
 
         let mut config = Config::new(EthernetAddress(mac).into());
         config.random_seed = seed;
-        let mut interface = Interface::new(config, device, stack_time(now));
-        // Both lists have room for one entry at least, and they are empty.
-        interface.update_ip_addrs(|addresses| {
-            let _ = addresses.push(IpCidr::Ipv4(Ipv4Cidr::new(address, prefix_bits.min(32))));
-        });
-        if let Some(gateway) = gateway {
-            let _ = interface.routes_mut().add_default_ipv4_route(gateway);
+        let interface = Interface::new(config, device, stack_time(now));
+        let mut stack = Self { interface, sockets: SocketSet::new(storage), places, capacities, port: None };
+        stack.configure((!address.is_unspecified()).then_some((address, prefix_bits, gateway)));
+        Ok(stack)
+    }
+
+    /// Has another address from now on, with the bits of it that name the network and the router, or none. Connections of
+    /// the former address end.
+    pub fn set_address(&mut self, address: Option<(Ipv4Addr, u8, Option<Ipv4Addr>)>) {
+        self.configure(address);
+        let own = address.map(|(address, ..)| IpAddress::Ipv4(address));
+        for place in &self.places {
+            let socket = self.sockets.get_mut::<Socket<'_>>(place.handle);
+            if socket.local_endpoint().is_some_and(|local| Some(local.addr) != own) {
+                socket.abort();
+            }
         }
-        Ok(Self { interface, sockets: SocketSet::new(storage), places, capacities, port: None })
+    }
+
+    fn configure(&mut self, address: Option<(Ipv4Addr, u8, Option<Ipv4Addr>)>) {
+        // Both lists have room for one entry at least.
+        self.interface.update_ip_addrs(|addresses| {
+            addresses.clear();
+            if let Some((address, prefix_bits, _)) = address {
+                let _ = addresses.push(IpCidr::Ipv4(Ipv4Cidr::new(address, prefix_bits.min(32))));
+            }
+        });
+        self.interface.routes_mut().remove_default_ipv4_route();
+        if let Some((_, _, Some(gateway))) = address {
+            let _ = self.interface.routes_mut().add_default_ipv4_route(gateway);
+        }
+    }
+
+    /// What the services work on: their sockets stand beside those of connections.
+    #[cfg(feature = "services")]
+    pub(crate) fn parts(&mut self) -> (&mut Interface, &mut SocketSet<'static>) {
+        (&mut self.interface, &mut self.sockets)
     }
 
     /// From now on accepts connections on this port and on no other; `None`: on none. Connections that are there stay.
@@ -116,13 +145,46 @@ impl Stack {
 
     /// Does what the node wants, in a bounded turn, and sends. Answers when to call [`Stack::receive`] again at the
     /// latest; the device may have something before.
+    ///
+    /// A board with several networks calls [`Stack::heed`] and [`Stack::transmit`] instead.
     pub fn send<B: Board>(
         &mut self,
         now: Instant,
         device: &mut impl Device,
         node: &mut Node<B>,
     ) -> Option<Instant> {
-        let mut due = (!self.wants(now, node)).then_some(now);
+        let due = (!Self::heed(&mut [self], now, node)).then_some(now);
+        due.into_iter().chain(self.transmit(now, device)).min()
+    }
+
+    /// Does what the node wants of the links of all its networks, in a bounded turn; `false` if that may have moved its
+    /// deadlines, or if there is more to do.
+    pub fn heed<B: Board>(stacks: &mut [&mut Self], now: Instant, node: &mut Node<B>) -> bool {
+        let mut settled = true;
+        for _ in 0..WANTS_PER_TURN {
+            let Some((link, want)) = node.next_want() else { return settled };
+            settled &= want == Want::Write;
+            let place = |stack: &&mut Self| stack.places.iter().position(|place| place.carries(link));
+            let found = stacks.iter_mut().find_map(|stack| place(stack).map(|at| (at, stack)));
+            let Some((at, stack)) = found else { continue };
+            match want {
+                Want::Write => {
+                    stack.note(at, |_, has_output| *has_output = true);
+                    stack.fill(at, now, node);
+                }
+                Want::Read => {
+                    stack.note(at, |paused, _| *paused = false);
+                    stack.serve(at, now, node);
+                }
+                Want::Close => stack.end(at, now, node),
+            }
+        }
+        false
+    }
+
+    /// Sends what there is to send, in a bounded turn. Answers as [`Stack::send`].
+    pub fn transmit(&mut self, now: Instant, device: &mut impl Device) -> Option<Instant> {
+        let mut due = None;
         let mut sent_all = false;
         for _ in 0..SENDS_PER_TURN {
             if self.interface.poll_egress(stack_time(now), device, &mut self.sockets) == PollResult::None {
@@ -137,28 +199,6 @@ impl Stack {
         let stack_due = stack_due.map(|at| Instant::from_micros(at.total_micros().try_into().unwrap_or(0)));
         let dropped = self.places.iter().filter_map(Place::until).min();
         [due, stack_due, dropped].into_iter().flatten().min()
-    }
-
-    /// Serves the node's wishes; `false` if that may have moved its deadlines, or if there is more to serve.
-    fn wants<B: Board>(&mut self, now: Instant, node: &mut Node<B>) -> bool {
-        let mut settled = true;
-        for _ in 0..WANTS_PER_TURN {
-            let Some((link, want)) = node.next_want() else { return settled };
-            settled &= want == Want::Write;
-            let Some(at) = self.places.iter().position(|place| place.carries(link)) else { continue };
-            match want {
-                Want::Write => {
-                    self.note(at, |_, has_output| *has_output = true);
-                    self.fill(at, now, node);
-                }
-                Want::Read => {
-                    self.note(at, |paused, _| *paused = false);
-                    self.serve(at, now, node);
-                }
-                Want::Close => self.end(at, now, node),
-            }
-        }
-        false
     }
 
     fn note(&mut self, at: usize, change: impl FnOnce(&mut bool, &mut bool)) {
@@ -349,6 +389,6 @@ fn buffer(bytes: usize) -> Option<SocketBuffer<'static>> {
     Some(SocketBuffer::new(storage))
 }
 
-fn stack_time(now: Instant) -> StackInstant {
+pub(crate) fn stack_time(now: Instant) -> StackInstant {
     StackInstant::from_micros(i64::try_from(now.as_micros()).unwrap_or(i64::MAX))
 }
