@@ -102,7 +102,9 @@ impl<B: Board> Node<B> {
                 radio.open(told);
             }
             match &wanted {
-                Some(own) => self.log(LogLevel::Info, format_args!("Wi-Fi: own network {:?} opens", own.ssid)),
+                Some(own) => {
+                    self.log(LogLevel::Info, format_args!("Wi-Fi: own network {:?} opens", own.ssid))
+                }
                 None => self.log(LogLevel::Info, format_args!("Wi-Fi: own network closes")),
             }
             self.own_network.open = wanted;
@@ -161,7 +163,8 @@ fn own_ssid(settings: &Settings, mac: [u8; 6]) -> String {
 
 /// Five bits of each byte name a character, so that each is as likely as another.
 fn password_of(bytes: &[u8]) -> String {
-    let character = |byte: &u8| ALPHABET.get(usize::from(byte & 31)).map_or('a', |letter| char::from(*letter));
+    let character =
+        |byte: &u8| ALPHABET.get(usize::from(byte & 31)).map_or('a', |letter| char::from(*letter));
     bytes.iter().map(character).collect()
 }
 
@@ -169,8 +172,7 @@ fn password_of(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    const AUTO: Wish =
-        Wish { access_point: AccessPoint::Auto, fallback_s: Some(300), has_network: true };
+    const AUTO: Wish = Wish { access_point: AccessPoint::Auto, fallback_s: Some(300), has_network: true };
 
     fn at(seconds: u64) -> Instant {
         Instant::from_millis(seconds * 1000)

@@ -99,6 +99,8 @@ pub enum JoinFailure {
     WrongPassword,
     /// The network gave no address (DHCP).
     NoAddress,
+    /// The network let it in no further, for another reason than the password.
+    Refused,
 }
 
 impl JoinFailure {
@@ -109,6 +111,7 @@ impl JoinFailure {
             Self::NotFound => "not-found",
             Self::WrongPassword => "wrong-password",
             Self::NoAddress => "no-address",
+            Self::Refused => "refused",
         }
     }
 
@@ -119,6 +122,9 @@ impl JoinFailure {
                 "look with `wifi scan` whether it is in reach; mind capital letters, and that a chip needs 2.4 GHz"
             }
             Self::WrongPassword => "set wifi.password again; mind capital letters",
+            Self::Refused => {
+                "look whether the router takes WPA2 and one more device; bring the board nearer to it"
+            }
             Self::NoAddress => "look at the router's DHCP server, or set network.address and network.gateway",
         }
     }

@@ -277,6 +277,7 @@ fn failed(ssid: &str, status: &Fields) -> Failure {
         Some("not-found") => "no network of that name answers",
         Some("wrong-password") => "the network does not accept the password",
         Some("no-address") => "the network gave the board no address (DHCP)",
+        Some("refused") => "the network did not let the board in",
         Some(other) => other,
         None => "the board does not say why",
     };

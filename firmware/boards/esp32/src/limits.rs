@@ -1,17 +1,103 @@
 //! Capacities and times of this board. Nothing else in this crate holds a magic number.
 
+use core::net::Ipv4Addr;
+
 use esp_hal::time::Duration;
+use obkmq_net::Capacities;
 
 /// Heap in the main data memory. What the linker leaves above `.data`, `.bss` and this is the stack;
 /// `cargo xtask image` prints how much that is and fails when it is less than the size budget asks for.
-pub(crate) const HEAP_MAIN_BYTES: usize = 256 * 1024;
+pub(crate) const HEAP_MAIN_BYTES: usize = 208 * 1024;
 
 /// Heap in the memory that the second-stage bootloader ran from (66,320 bytes on an ESP32-C3).
 pub(crate) const HEAP_RECLAIMED_BYTES: usize = 64 * 1024;
 
-/// Part of the heap that the broker may use. The rest is for settings, flash pages and the network stack, which
-/// the broker must never starve.
-pub(crate) const BROKER_MEMORY_BYTES: usize = 160 * 1024;
+/// Sockets of the network that the board has joined. A receive buffer is the largest window; larger packets are put
+/// together by the broker.
+pub(crate) const SOCKETS: Capacities = Capacities { sockets: 32, receive_bytes: 1024, send_bytes: 1440 };
+
+/// Sockets of the board's own network, which is for setting it up.
+pub(crate) const OWN_SOCKETS: Capacities = Capacities { sockets: 8, receive_bytes: 1024, send_bytes: 1440 };
+
+/// Links at a time.
+pub(crate) const MAX_LINKS: usize =
+    SOCKETS.sockets + OWN_SOCKETS.sockets - 2 * Capacities::BESIDE_CONNECTIONS;
+
+/// Frames that the driver keeps until the stack takes them.
+pub(crate) const RECEIVE_QUEUE_FRAMES: usize = 8;
+
+/// Frames that the driver takes before it has sent the first.
+pub(crate) const TRANSMIT_QUEUE_FRAMES: usize = 4;
+
+/// Buffers that the radio itself writes to, 1.6 kB each, taken at its start.
+pub(crate) const STATIC_RECEIVE_BUFFERS: u8 = 6;
+
+/// Received frames in heap at most, each as large as it is.
+pub(crate) const DYNAMIC_RECEIVE_BUFFERS: u16 = 12;
+
+/// Frames to be sent in heap at most, each as large as it is.
+pub(crate) const DYNAMIC_TRANSMIT_BUFFERS: u16 = 12;
+
+/// Heap that the radio takes at its start: esp-radio's documentation says 53 to 63 kB of an access point with ten static
+/// receive buffers.
+const RADIO_BYTES: usize = 63_000 - (10 - STATIC_RECEIVE_BUFFERS as usize) * 1_600;
+
+/// Heap that frames under way take at most, when all of them are long.
+const FRAMES_BYTES: usize = (DYNAMIC_RECEIVE_BUFFERS + DYNAMIC_TRANSMIT_BUFFERS) as usize * 1_600;
+
+/// Part of the heap that the broker may use. The rest is for the radio, sockets, settings and flash pages, which the
+/// broker must never starve.
+pub(crate) const BROKER_MEMORY_BYTES: usize = 84 * 1024;
+
+/// Settings, flash pages and the console's answers, which are not allocated fallibly everywhere.
+const NODE_BYTES: usize = 12 * 1024;
+
+// Sockets grow fallibly: where many frames are under way at once, a newcomer waits. So they count half.
+const _: () = assert!(
+    RADIO_BYTES
+        + FRAMES_BYTES
+        + (SOCKETS.bytes() + OWN_SOCKETS.bytes()) / 2
+        + BROKER_MEMORY_BYTES
+        + NODE_BYTES
+        <= HEAP_MAIN_BYTES + HEAP_RECLAIMED_BYTES
+);
+
+/// Longest frame that the driver sends: `ESP_RADIO_CONFIG_WIFI_MTU`.
+pub(crate) const FRAME_BYTES: usize = 1492;
+
+/// Power to send with, in quarters of a decibel above 1 mW: 15 dBm. From 16 dBm on some boards fail to join, says the
+/// driver's documentation.
+pub(crate) const TRANSMIT_POWER: i8 = 60;
+
+/// How long joining a network may take, without its address, in milliseconds. The scan of all channels is part of it.
+pub(crate) const ASSOCIATE_MS: u64 = 20_000;
+
+/// How long leaving a network may take, in milliseconds.
+pub(crate) const LEAVE_MS: u64 = 2_000;
+
+/// How long a scan may take, in milliseconds.
+pub(crate) const SCAN_MS: u64 = 8_000;
+
+/// The shortest and the longest stay of a scan on a channel, in milliseconds: beacons come every 102.
+pub(crate) const SCAN_CHANNEL_MS: (u64, u64) = (40, 120);
+
+/// Access points that a scan tells.
+pub(crate) const SCAN_NETWORKS: usize = 40;
+
+/// Between two measurements of the network's strength, in milliseconds.
+pub(crate) const MEASURE_MS: u64 = 5_000;
+
+/// Between a failure of the driver and its next start, in milliseconds.
+pub(crate) const RADIO_RESTART_MS: u64 = 5_000;
+
+/// How often the radio wants a turn at least, in milliseconds.
+pub(crate) const RADIO_TURN_MS: u64 = 10;
+
+/// Stations of the board's own network at a time.
+pub(crate) const OWN_NETWORK_STATIONS: u16 = 8;
+
+/// The board's address in its own network, and the bits of it that name the network.
+pub(crate) const OWN_ADDRESS: (Ipv4Addr, u8) = (Ipv4Addr::new(192, 168, 4, 1), 24);
 
 /// Speed of the console on UART0. The receive FIFO holds 128 bytes, which is 11 ms at this speed: a turn of the
 /// loop has to be shorter, and during the erase of a flash page (up to 100 ms) input may be lost. The line

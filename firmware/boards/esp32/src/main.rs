@@ -1,10 +1,8 @@
 //! The node on the ESP32 family.
 //!
-//! One loop and nothing else: console in, the node's turn, console out. There is no scheduler and no interrupt
-//! handler; a turn takes at most some milliseconds, and a watchdog resets the chip when the loop stops turning.
-//!
-//! This firmware has no network driver yet. The broker is linked and its settings can be changed over the console,
-//! but no client can reach it.
+//! One loop: console and network in, the node's turn, network and console out. It never waits; a turn takes at most some
+//! milliseconds, and a watchdog resets the chip when the loop stops turning. The vendor's Wi-Fi driver has tasks of its
+//! own, which a small scheduler (esp-rtos) runs beside the loop.
 #![no_std]
 #![no_main]
 
@@ -14,14 +12,18 @@ mod board;
 mod console;
 mod flash;
 mod limits;
+mod network;
 mod reset;
 mod watchdog;
+mod wifi;
 
 use esp_hal::clock::CpuClock;
+use esp_hal::efuse::{self, InterfaceMacAddress};
 use esp_hal::peripherals::Peripherals;
 use esp_hal::rng::{Trng, TrngSource};
 use esp_hal::rtc_cntl::Rtc;
 use esp_hal::time::Instant as Clock;
+use esp_hal::timer::systimer::SystemTimer;
 use esp_hal::uart::{self, Uart};
 use esp_hal::usb::usb_serial_jtag::UsbSerialJtag;
 use esp_storage::FlashStorage;
@@ -29,8 +31,10 @@ use obkmq_node::{Action, Instant, Node, Regions};
 
 use board::EspBoard;
 use console::Console;
+use network::Network;
 use reset::Problem;
 use watchdog::{Watchdog, WatchedFlash};
+use wifi::EspRadio;
 
 // Time and date are constants so that the same source always makes the same image.
 esp_bootloader_esp_idf::esp_app_desc!(
@@ -51,19 +55,32 @@ fn main() -> ! {
     esp_alloc::heap_allocator!(size: limits::HEAP_MAIN_BYTES);
     esp_alloc::heap_allocator!(#[esp_hal::ram(reclaimed)] size: limits::HEAP_RECLAIMED_BYTES);
 
-    let Parts { board, regions, mut console, watchdog } = match bring_up(peripherals) {
+    let Parts { board, regions, mut console, mut network, watchdog } = match bring_up(peripherals) {
         Ok(parts) => parts,
         Err(problem) => reset::halt(&problem),
     };
-    let mut node = Node::boot(board, board::identity(), regions, now());
+    let has_radio = network.is_some();
+    let mut node = Node::boot(board, board::identity(has_radio), regions, now());
+    if !has_radio {
+        node.log_error(format_args!(
+            "Wi-Fi cannot start: no memory; next: `reboot`, and if it stays so write the image again with `obkmq flash`"
+        ));
+    }
     let mut input = [0; limits::CONSOLE_INPUT_BYTES];
     watchdog.start();
     loop {
         watchdog.feed();
+        let start = now();
         let received = console.receive(&mut input);
         node.console_input(input.get(..received).unwrap_or_default());
+        if let Some(network) = &mut network {
+            network.receive(start, &mut node);
+        }
         // The deadline it answers with is not waited for: input on the console has no other way to be noticed.
-        node.poll(now());
+        node.poll(start);
+        if let Some(network) = &mut network {
+            network.send(start, &mut node);
+        }
         let written = console.send(node.console_output());
         node.console_written(written);
         while let Some(action) = node.next_action() {
@@ -73,10 +90,12 @@ fn main() -> ! {
                     console.flush(node.console_output());
                     reset::reset()
                 }
-                // Nothing to open or close without a network.
-                Action::Listen { .. } | Action::StopListening => {}
+                Action::Listen { port } => listen(&mut network, Some(port)),
+                Action::StopListening => listen(&mut network, None),
             }
         }
+        let spent = now().as_micros().saturating_sub(start.as_micros());
+        node.note_turn(u32::try_from(spent).unwrap_or(u32::MAX));
     }
 }
 
@@ -85,6 +104,8 @@ struct Parts {
     board: EspBoard,
     regions: Regions,
     console: Console,
+    /// `None` where Wi-Fi could not be started.
+    network: Option<Network>,
     watchdog: Watchdog,
 }
 
@@ -95,14 +116,33 @@ fn bring_up(peripherals: Peripherals) -> Result<Parts, Problem> {
     let uart = uart.with_rx(peripherals.GPIO20).with_tx(peripherals.GPIO21);
     let console = Console::new(uart, UsbSerialJtag::new(peripherals.USB_DEVICE));
 
-    let noise = TrngSource::new(peripherals.RNG, peripherals.ADC1);
-    let random = Trng::try_new().map_err(|_| Problem::Noise)?;
+    esp_rtos::start(SystemTimer::new(peripherals.SYSTIMER).alarm0, peripherals.FROM_CPU_INTR0);
+    let mac = efuse::interface_mac_address(InterfaceMacAddress::AccessPoint);
+    let mac = mac.as_bytes().try_into().unwrap_or_default();
+    let radio = EspRadio::start(peripherals.WIFI, mac, now());
+    // The radio is a source of noise; where it does not run, the converter has to be one.
+    let noise = match radio {
+        Some(_) => None,
+        None => Some(TrngSource::new(peripherals.RNG, peripherals.ADC1)),
+    };
+    let random = Trng::try_new().map_err(|_| Problem::Noise)?.downgrade();
+    let network = match &radio {
+        Some(radio) => Some(Network::new(&radio.air(), random, now()).map_err(Problem::Network)?),
+        None => None,
+    };
 
     let mut flash = FlashStorage::new(peripherals.FLASH);
     let regions = flash::find_regions(&mut flash).map_err(Problem::Regions)?;
     let watchdog = Watchdog::new(Rtc::new(peripherals.RTC_TIMER).rwdt);
     let flash = WatchedFlash::new(flash, watchdog.clone());
-    Ok(Parts { board: EspBoard::new(flash, noise, random), regions, console, watchdog })
+    let board = EspBoard::new(flash, radio, noise, random);
+    Ok(Parts { board, regions, console, network, watchdog })
+}
+
+fn listen(network: &mut Option<Network>, port: Option<u16>) {
+    if let Some(network) = network {
+        network.listen(port);
+    }
 }
 
 /// Microseconds since boot.

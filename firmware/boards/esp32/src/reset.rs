@@ -8,6 +8,7 @@ use esp_hal::delay::Delay;
 use esp_hal::system::software_reset;
 use esp_hal::uart;
 use esp_println::println;
+use obkmq_net::NoMemory;
 
 use crate::flash::RegionError;
 use crate::limits::{HALT_REPEAT, PANIC_PAUSE};
@@ -20,6 +21,8 @@ pub(crate) enum Problem {
     Noise,
     /// The flash does not say where settings lie.
     Regions(RegionError),
+    /// There is no memory for the network.
+    Network(NoMemory),
 }
 
 impl fmt::Display for Problem {
@@ -28,6 +31,7 @@ impl fmt::Display for Problem {
             Self::Uart(error) => write!(formatter, "UART0 cannot be set up ({error})"),
             Self::Noise => formatter.write_str("the random number generator has no source of noise"),
             Self::Regions(error) => error.fmt(formatter),
+            Self::Network(error) => error.fmt(formatter),
         }
     }
 }

@@ -102,7 +102,9 @@ fn a_network_that_cannot_be_joined_leaves_the_one_that_was_set() {
     let mut world = with_radio(Ram::blank());
     world.typed("set wifi.ssid home");
     world.radio().link = WifiLink::Joined { address: [192, 168, 1, 7].into() };
-    for failure in [JoinFailure::NotFound, JoinFailure::WrongPassword, JoinFailure::NoAddress] {
+    for failure in
+        [JoinFailure::NotFound, JoinFailure::WrongPassword, JoinFailure::NoAddress, JoinFailure::Refused]
+    {
         world.asked(&wifi_settings("other", "12345678"));
         world.radio().link = WifiLink::Failed(failure);
         world.settle();
