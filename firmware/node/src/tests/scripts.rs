@@ -126,13 +126,17 @@ fn a_message_calls_all_it_concerns_in_turn_and_subscribing_meanwhile_is_safe() {
            ms_subscribe('a/b', def () print('new') end) end)\n\
          second = ms_subscribe('#', def () print(2) end)\n\
          third = ms_subscribe('a/b', def () print(3, ms_unsubscribe(third)) end)\n\
+         ms_subscribe('+/b', def () print(4) end)\n\
          print(ms_subscribe('a/#/b', def () end), ms_unsubscribe(99), ms_unsubscribe(nil))",
     );
     let link = client(&mut world);
     world.receive(link, &publish("a/b", b""));
-    assert_eq!(said(&mut world), ["script: 1", "script: true", "script: false", "script: 3 true"]);
+    assert_eq!(
+        said(&mut world),
+        ["script: 1", "script: true", "script: false", "script: 3 true", "script: 4"]
+    );
     world.receive(link, &publish("a/b", b""));
-    assert_eq!(said(&mut world), ["script: 1", "script: false", "script: false", "script: new"]);
+    assert_eq!(said(&mut world), ["script: 1", "script: false", "script: false", "script: 4", "script: new"]);
 }
 
 #[test]
@@ -438,4 +442,65 @@ fn there_are_only_so_many_callbacks() {
     );
     world.wait_ms(2000);
     assert!(!said(&mut world).is_empty());
+}
+
+#[test]
+fn what_a_script_gives_back_it_can_have_again() {
+    let (mut world, said_first) = boot_with(
+        "for i: 1..200 ms_unsubscribe(ms_subscribe('a/' + str(i), def () print(i) end)) end\n\
+         for i: 1..2000 cancel(setTimeout(/ -> i, 1000)) end\n\
+         for i: 1..40 ms_subscribe('b/' + str(i), def () print(i) end) end\n\
+         print(ms_subscribe('b/1', def () print('also') end) != nil)",
+    );
+    assert_eq!(said_first, ["script: true"]);
+    let link = client(&mut world);
+    world.receive(link, &publish("b/1", b""));
+    assert_eq!(said(&mut world), ["script: 1", "script: also"]);
+    for round in 0..3 {
+        assert_eq!(put(&mut world, "other.be", &format!("return {round}"))[2..], ["script: true"]);
+    }
+    // So does what was refused.
+    let source =
+        "for i: 1..140 ms_subscribe('a/#/b', / -> i) end setTimeout(def () print('late') end, 1000)\n";
+    put(&mut world, "autoexec.be", source);
+    world.wait_ms(1000);
+    assert_eq!(said(&mut world).last().unwrap(), "script: late");
+}
+
+#[test]
+fn one_turn_publishes_only_so_much() {
+    let (mut world, _) =
+        boot_with("ms_subscribe('go', def () for i: 1..200 ms_publish('n', str(i)) end end)");
+    let link = client(&mut world);
+    let bytes = publish("go", b"");
+    world.node.receive(world.now, link, &bytes);
+    let mut most = 0;
+    let mut all = 0;
+    for _ in 0..100 {
+        world.node.poll(world.now);
+        let sent = messages(&mut world, link).iter().filter(|message| message.starts_with("n=")).count();
+        most = most.max(sent);
+        all += sent;
+    }
+    assert_eq!(all, 200);
+    assert!((20..40).contains(&most), "{most}");
+}
+
+#[test]
+fn timers_that_are_always_late_leave_messages_their_turn() {
+    let (mut world, _) = boot_with(
+        "setInterval(def () end, 0)\n\
+         setInterval(def () rtosDelayMs(50) end, 10)\n\
+         setInterval(def () rtosDelayMs(50) end, 10)\n\
+         ms_subscribe('a', def () print('heard') end)",
+    );
+    let link = client(&mut world);
+    world.wait_ms(20);
+    for _ in 0..10 {
+        world.receive(link, &publish("a", b""));
+    }
+    for _ in 0..100 {
+        world.wait_ms(50);
+    }
+    assert_eq!(said(&mut world).len(), 10);
 }
