@@ -9,6 +9,7 @@ mod host;
 mod json;
 mod keeping;
 mod moving_in;
+mod scripts;
 mod story;
 mod virt_arm;
 
@@ -25,6 +26,7 @@ fn main() {
         trials.extend(json::trials());
         trials.extend(flashing::trials());
         trials.extend(keeping::trials());
+        trials.extend(scripts::trials());
         trials.extend(virt_arm::trials());
     }
     libtest_mimic::run(&Arguments::from_args(), trials).exit();

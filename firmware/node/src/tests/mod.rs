@@ -3,6 +3,8 @@
 mod accounts;
 mod attached;
 mod console;
+#[cfg(feature = "scripts")]
+mod examples;
 mod files;
 mod flash;
 mod improv;
