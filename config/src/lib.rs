@@ -2,6 +2,7 @@
 //!
 //! * [`calendar`]: what the days are called.
 //! * [`settings`]: one declarative table of keys; validation, the flash form and the help texts come from it.
+//! * [`openbeken`]: the commands of OpenBeken, word by word.
 //! * [`password`]: salted password hashes and their computation in slices.
 //! * [`improv`]: Wi-Fi settings from a browser, on the same wire.
 //! * [`mod@line`]: the serial line protocol, both ends of it. `PROTOCOL.md` beside this crate is its reference page.
@@ -20,6 +21,7 @@ pub mod calendar;
 pub mod improv;
 pub mod limits;
 pub mod line;
+pub mod openbeken;
 pub mod password;
 pub mod settings;
 #[cfg(feature = "toml")]

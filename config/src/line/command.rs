@@ -98,6 +98,13 @@ pub enum Command<'a> {
     Info,
     /// The last refused connections.
     Refused,
+    /// The channels in use.
+    Channels,
+    /// Executes a command of OpenBeken's; see [`openbeken`](crate::openbeken).
+    Run {
+        /// The line.
+        command: Cow<'a, str>,
+    },
     /// Restarts the device.
     Reboot,
     /// How much is logged until the next restart.
@@ -168,6 +175,11 @@ pub const COMMANDS: &[CommandHelp] = &[
     CommandHelp { usage: "wifi scan", help: "look for Wi-Fi networks; ask again until running=no" },
     CommandHelp { usage: "info", help: "show facts about the device" },
     CommandHelp { usage: "refused", help: "show the last refused connections" },
+    CommandHelp { usage: "channels", help: "show the channels that are in use" },
+    CommandHelp {
+        usage: "run COMMAND",
+        help: "execute a command of OpenBeken's; when typed, it needs no `run` before it",
+    },
     CommandHelp { usage: "reboot", help: "restart the device" },
     CommandHelp { usage: "log LEVEL", help: "log error, warn, info or debug until the next restart" },
     CommandHelp { usage: "help [KEY]", help: "show the commands, or explain a setting" },
@@ -241,6 +253,8 @@ impl<'a> Command<'a> {
             },
             ("info", [None, ..]) => Ok(Self::Info),
             ("refused", [None, ..]) => Ok(Self::Refused),
+            ("channels", [None, ..]) => Ok(Self::Channels),
+            ("run", [Some(command), None, ..]) => Ok(Self::Run { command }),
             ("reboot", [None, ..]) => Ok(Self::Reboot),
             ("log", [Some(level), None, ..]) => match LogLevel::parse(&level) {
                 Some(level) => Ok(Self::Log { level }),
@@ -278,6 +292,8 @@ impl<'a> Command<'a> {
             Self::WifiScan => line.push_str("wifi scan"),
             Self::Info => line.push_str("info"),
             Self::Refused => line.push_str("refused"),
+            Self::Channels => line.push_str("channels"),
+            Self::Run { command } => write_words(&mut line, &["run", command]),
             Self::Reboot => line.push_str("reboot"),
             Self::Log { level } => write_words(&mut line, &["log", level.name()]),
             Self::Help { key: None } => line.push_str("help"),
@@ -308,6 +324,7 @@ impl<'a> Command<'a> {
             | Self::UserHash { .. }
             | Self::UserDel { .. }
             | Self::UserRights { .. }
+            | Self::Run { .. }
             | Self::Reboot
             | Self::Log { .. } => true,
             Self::File(command) => command.is_changing(),
@@ -319,6 +336,7 @@ impl<'a> Command<'a> {
             | Self::WifiStatus
             | Self::WifiScan
             | Self::Info
+            | Self::Channels
             | Self::Refused
             | Self::Help { .. } => false,
         }
@@ -338,6 +356,8 @@ impl fmt::Debug for Command<'_> {
                 write_words(&mut line, &["user", "hash", name]);
                 write!(formatter, "Command({line} redacted)")
             }
+            // It may be `ms_pass`.
+            Self::Run { .. } => formatter.write_str("Command(run redacted)"),
             Self::Set { key, .. } if Key::find(key).is_none_or(Key::is_secret) => {
                 // A key that is not known here may be a newer firmware's secret.
                 let mut line = String::new();

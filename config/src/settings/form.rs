@@ -5,7 +5,9 @@ use alloc::string::{String, ToString};
 use core::net::Ipv4Addr;
 
 use super::zone::Zone;
-use crate::limits::{HOST_LABEL_LIMIT_BYTES, SERVER_LIMIT_BYTES, SSID_LIMIT_BYTES, ZONE_LIMIT_BYTES};
+use crate::limits::{
+    HOST_LABEL_LIMIT_BYTES, SERVER_LIMIT_BYTES, SSID_LIMIT_BYTES, USER_NAME_LIMIT_BYTES, ZONE_LIMIT_BYTES,
+};
 
 /// A form of text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub enum Form {
     TimeZone,
     /// Latitude and longitude in degrees.
     Position,
+    /// Name of a user of the broker.
+    UserName,
 }
 
 impl Form {
@@ -47,6 +51,7 @@ impl Form {
             Self::AddressPrefix => "an IPv4 address and its prefix such as 192.168.1.5/24",
             Self::TimeZone => "a POSIX time zone such as CET-1CEST,M3.5.0,M10.5.0/3",
             Self::Position => "degrees such as 52.52,13.405 (north and east are positive)",
+            Self::UserName => "at most 64 bytes without control characters",
         }
     }
 
@@ -78,6 +83,7 @@ impl Form {
                 Zone::parse(text)?;
             }
             Self::Position => return position(text),
+            Self::UserName => within(text, 1, USER_NAME_LIMIT_BYTES)?,
         }
         Ok(text.to_string())
     }
@@ -195,7 +201,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const FORMS: [Form; 10] = [
+    const FORMS: [Form; 11] = [
         Form::Ssid,
         Form::StationPassword,
         Form::AccessPointPassword,
@@ -206,6 +212,7 @@ mod tests {
         Form::AddressPrefix,
         Form::TimeZone,
         Form::Position,
+        Form::UserName,
     ];
 
     #[test]

@@ -119,6 +119,9 @@ keys! {
     AUTOMATION_MAX_STEPS = Key::new(31, "automation.max_steps", Kind::number(1_000, 100_000_000, 200_000),
         "Most instructions of one callback; a longer one is ended")
         .unit("steps").needs(Capability::Automation);
+    AUTOMATION_USER = Key::new(39, "automation.user", text(Form::UserName, ""),
+        "The user that `ms_user` and `ms_pass` manage; empty for none")
+        .needs(Capability::Automation);
 
     PANEL_ENABLED = Key::new(32, "panel.enabled", Kind::Switch { default: true },
         "Whether there is a panel for browsers")

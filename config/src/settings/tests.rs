@@ -49,6 +49,10 @@ fn golden_table() -> Vec<u8> {
     hex_bytes(include_str!("../../fixtures/settings-schema-1-table.hex"))
 }
 
+fn golden_automation() -> Vec<u8> {
+    hex_bytes(include_str!("../../fixtures/settings-schema-1-automation.hex"))
+}
+
 fn hex_bytes(text: &str) -> Vec<u8> {
     let digits: String = text.lines().filter(|line| !line.starts_with('#')).collect();
     (0..digits.len() / 2).map(|at| u8::from_str_radix(&digits[at * 2..at * 2 + 2], 16).unwrap()).collect()
@@ -78,7 +82,7 @@ fn defaults_are_the_ones_that_were_promised() {
     assert_eq!(settings.max_retained(), 100_000);
     assert_eq!(settings.log_level(), LogLevel::Info);
     assert!(!settings.console_timestamps());
-    assert!(settings.automation_enabled());
+    assert_eq!((settings.automation_enabled(), settings.automation_user()), (true, ""));
     assert_eq!((settings.automation_heap_bytes(), settings.automation_max_steps()), (24_576, 200_000));
     assert_eq!((settings.time_zone(), settings.position()), (Zone::UTC, None));
     assert_eq!(settings.check(), Ok(()));
@@ -209,9 +213,16 @@ fn the_whole_table_stays_readable_and_is_written_back_byte_for_byte() {
 }
 
 #[test]
+fn the_managed_user_stays_readable_and_is_written_back_byte_for_byte() {
+    let settings = Settings::decode(&golden_automation()).unwrap();
+    assert_eq!(settings.automation_user(), "lamp");
+    assert_eq!((settings.unknown_records(), settings.encode()), (0, golden_automation()));
+}
+
+#[test]
 fn the_golden_settings_set_every_key() {
-    let golden =
-        [golden_bytes(), golden_rights(), golden_table()].map(|bytes| Settings::decode(&bytes).unwrap());
+    let golden = [golden_bytes(), golden_rights(), golden_table(), golden_automation()];
+    let golden = golden.map(|bytes| Settings::decode(&bytes).unwrap());
     for key in KEYS {
         assert!(golden.iter().any(|settings| !settings.entry(key).is_default), "{}", key.name);
     }

@@ -214,6 +214,12 @@ impl Settings {
         self.integer(&table::AUTOMATION_MAX_STEPS)
     }
 
+    /// `automation.user`; empty for none.
+    #[must_use]
+    pub fn automation_user(&self) -> &str {
+        self.text(&table::AUTOMATION_USER)
+    }
+
     /// `time.zone`
     #[must_use]
     pub fn time_zone(&self) -> Zone {
