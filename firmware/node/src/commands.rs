@@ -98,9 +98,10 @@ impl<B: Board> Node<B> {
             Command::WifiScan => self.wifi_scan(),
             Command::Info => Answer::rows(self.info()),
             Command::Refused => Answer::rows(self.refused.rows(self.now).collect()),
+            Command::Channels => self.list_channels(),
+            Command::Run { command } => self.run_openbeken(command),
             Command::Reboot => {
-                self.flush();
-                self.actions.push_back(Action::Reboot);
+                self.restart();
                 Answer::ok()
             }
             Command::Log { level } => {
@@ -123,6 +124,12 @@ impl<B: Board> Node<B> {
                 Err(error) => refuse(&error),
             },
         })
+    }
+
+    /// Stores what waits, and lets the board restart.
+    pub(crate) fn restart(&mut self) {
+        self.flush();
+        self.actions.push_back(Action::Reboot);
     }
 
     /// What a reader sees: inside a transaction its own changes.

@@ -250,6 +250,14 @@ impl<B: Board> Node<B> {
         };
         let command = match Command::parse(text) {
             Ok(command) => command,
+            // What is no command of the grammar may be one of OpenBeken's, if a person typed it.
+            Err(error) if error.code == ErrorCode::UnknownCommand && asker == Asker::Typed => {
+                let mut answer = self.run_openbeken(text);
+                if let Err((ErrorCode::UnknownCommand, message)) = &mut answer.end {
+                    *message = error.message;
+                }
+                return self.console.answer(asker, answer);
+            }
             Err(error) => return self.console.answer(asker, Answer::refuse(error.code, error.message)),
         };
         if let Asker::Program(seq) = asker {

@@ -17,6 +17,27 @@ extern crate std;
 
 mod access_point;
 mod attached;
+#[cfg(feature = "automation")]
+mod automation;
+#[cfg(not(feature = "automation"))]
+mod automation {
+    //! A board without automation says so.
+
+    use crate::board::Board;
+    use crate::console::Answer;
+    use crate::node::Node;
+    use obkmq_config::line::ErrorCode;
+
+    impl<B: Board> Node<B> {
+        pub(crate) fn run_openbeken(&mut self, _line: &str) -> Answer {
+            Answer::refuse(ErrorCode::UnknownCommand, "this board has no automation")
+        }
+
+        pub(crate) fn list_channels(&self) -> Answer {
+            Answer::refuse(ErrorCode::UnknownCommand, "this board has no automation")
+        }
+    }
+}
 mod board;
 mod clock;
 mod commands;

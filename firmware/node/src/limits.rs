@@ -130,3 +130,63 @@ pub(crate) const FILES_LIMIT: usize = 32;
 
 /// Interrupted uploads and former files that are noted at boot for removal; further ones wait for the next boot.
 pub(crate) const UNLISTED_FILES_NOTED: usize = 16;
+
+/// Channels, numbered from 0, as OpenBeken has them.
+#[cfg(feature = "automation")]
+pub(crate) const CHANNELS: u8 = 64;
+
+/// Longest label or type of a channel.
+#[cfg(feature = "automation")]
+pub(crate) const CHANNEL_TEXT_BYTES: usize = 32;
+
+/// How deep brackets and signs of an expression may be nested: each takes stack.
+#[cfg(feature = "automation")]
+pub(crate) const EXPRESSION_DEPTH: u8 = 8;
+
+/// Longest line of a file of commands, and longest command that is kept for later.
+#[cfg(feature = "automation")]
+pub(crate) const COMMAND_BYTES: usize = 512;
+
+/// How deep commands may stand in each other (`backlog`, `if`, aliases): each takes stack.
+#[cfg(feature = "automation")]
+pub(crate) const COMMAND_DEPTH: u8 = 8;
+
+/// How many commands and messages may lead to each other before the next one is dropped.
+#[cfg(feature = "automation")]
+pub(crate) const CASCADE_DEPTH: u8 = 16;
+
+/// Commands that wait for their turn.
+#[cfg(feature = "automation")]
+pub(crate) const COMMANDS_QUEUED: usize = 64;
+
+/// Commands from MQTT that are executed in one turn.
+#[cfg(feature = "automation")]
+pub(crate) const MQTT_COMMANDS_PER_TURN: usize = 4;
+
+/// Handlers of events and changes.
+#[cfg(feature = "automation")]
+pub(crate) const HANDLERS: usize = 64;
+
+/// Aliases.
+#[cfg(feature = "automation")]
+pub(crate) const ALIASES: usize = 32;
+
+/// Repeating events.
+#[cfg(feature = "automation")]
+pub(crate) const REPEATING_EVENTS: usize = 32;
+
+/// Clock events.
+#[cfg(feature = "automation")]
+pub(crate) const CLOCK_EVENTS: usize = 32;
+
+/// Bytes of all commands that are kept for later: of handlers, timers and aliases.
+#[cfg(feature = "automation")]
+pub(crate) const AUTOMATION_TEXT_BYTES: usize = 8 * 1024;
+
+/// Files of commands that run at once. They share the text of a file.
+#[cfg(feature = "automation")]
+pub(crate) const THREADS: usize = 8;
+
+/// Longest file of commands; it is in memory while it runs.
+#[cfg(feature = "automation")]
+pub(crate) const BATCH_FILE_BYTES: usize = 8 * 1024;

@@ -54,6 +54,8 @@ pub struct Node<B: Board> {
     pub(crate) own_network: OwnNetwork,
     #[cfg(feature = "scripts")]
     pub(crate) scripts: crate::scripts::Scripts,
+    #[cfg(feature = "automation")]
+    pub(crate) automation: crate::automation::Automation,
     journal: Journal,
 }
 
@@ -93,6 +95,8 @@ impl<B: Board> Node<B> {
             own_network: OwnNetwork::default(),
             #[cfg(feature = "scripts")]
             scripts: crate::scripts::Scripts::default(),
+            #[cfg(feature = "automation")]
+            automation: crate::automation::Automation::default(),
         };
         let identity = node.identity;
         node.log(LogLevel::Info, format_args!("obkmq {} on {}", identity.firmware, identity.board));
@@ -158,6 +162,8 @@ impl<B: Board> Node<B> {
             }
         }
         self.load_files();
+        #[cfg(feature = "automation")]
+        self.start_autoexec();
         if self.locked {
             self.actions.clear();
             self.actions.push_back(Action::StopListening);
@@ -327,8 +333,28 @@ impl<B: Board> Node<B> {
         let scripts = self.poll_scripts();
         #[cfg(not(feature = "scripts"))]
         let scripts = None;
+        #[cfg(feature = "automation")]
+        let automation = self.poll_automation();
+        #[cfg(not(feature = "automation"))]
+        let automation = None;
         self.report_events();
-        [console, trial, files, wifi, journal, scripts].into_iter().fold(broker, earlier)
+        let messages = self.has_messages().then_some(now);
+        [console, trial, files, wifi, journal, scripts, automation, messages]
+            .into_iter()
+            .fold(broker, earlier)
+    }
+
+    /// Whether the firmware itself has messages to read: also of this turn, in which its parts may have published.
+    fn has_messages(&self) -> bool {
+        #[cfg(feature = "automation")]
+        if self.has_mqtt_commands() {
+            return true;
+        }
+        #[cfg(feature = "scripts")]
+        if self.has_script_messages() {
+            return true;
+        }
+        false
     }
 
     /// Takes note of how long the board's last turn took, in microseconds; its owner sees the longest.

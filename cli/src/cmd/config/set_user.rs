@@ -37,7 +37,7 @@ Examples:
 
 Topic filters say what the user may do; %u in them stands for the user's name and %c for the client identifier. They take the \
 place of those before. Without any, a new user may use all topics, and one that is there keeps what it has. Someone who is \
---admin may also command the device over MQTT, once it can be commanded (not yet).
+--admin may also command the device over MQTT, but for accounts, files and start-up.
 
 The password works at once and after a reset. MQTT carries it over the network in clear until obkmq speaks TLS.")]
 pub(crate) struct SetUser {

@@ -80,12 +80,13 @@ impl<B: Board> Node<B> {
             self.run_scripts(&mut engine);
             self.scripts.engine = Some(engine);
         }
-        let engine = self.scripts.engine.as_ref()?;
-        let reader = self.scripts.reader.filter(|_| engine.run.is_none());
-        if reader.is_some_and(|reader| self.broker.is_reader_waiting(reader)) {
-            return Some(self.now);
-        }
-        engine.due(self.now)
+        self.scripts.engine.as_ref()?.due(self.now)
+    }
+
+    /// Whether a message waits for a callback, and nothing else runs.
+    pub(crate) fn has_script_messages(&self) -> bool {
+        let is_free = self.scripts.engine.as_ref().is_some_and(|engine| engine.run.is_none());
+        is_free && self.scripts.reader.is_some_and(|reader| self.broker.is_reader_waiting(reader))
     }
 
     fn start_scripts(&mut self) {

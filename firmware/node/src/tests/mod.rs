@@ -2,6 +2,8 @@
 
 mod accounts;
 mod attached;
+#[cfg(feature = "automation")]
+mod automation;
 mod console;
 #[cfg(feature = "scripts")]
 mod examples;
@@ -39,6 +41,7 @@ struct TestBoard {
     random: u8,
     radio: Option<wifi::TestRadio>,
     safe_mode: bool,
+    /// What the board's clock shows.
     unix_s: Option<i64>,
 }
 
