@@ -99,6 +99,8 @@ pub(crate) struct Restored {
     pub(crate) unreadable: u32,
     /// Messages and sessions for which the broker had no memory.
     pub(crate) not_kept: u32,
+    /// Pages of the region were damaged: some may be missing, or not be the newest.
+    pub(crate) mended: bool,
     /// The region could not be read to its end and was erased. The messages that were read are written again.
     pub(crate) erased: bool,
 }
@@ -123,7 +125,7 @@ impl Journal {
         settings: &Settings,
         now: Instant,
     ) -> Result<Restored, StorageError> {
-        let mut restored = Restored::default();
+        let mut restored = Restored { mended: self.store.mend(flash)?, ..Restored::default() };
         let Self { unwanted, sessions, .. } = self;
         let loaded = self.store.load(flash, |key, item| match item {
             Item::Message { topic, .. } if !is_kept(settings, topic) => unwanted.note(*key),
@@ -143,7 +145,7 @@ impl Journal {
         match loaded {
             Ok(unreadable) => Ok(Restored { unreadable, ..restored }),
             // No write would succeed either: without this the region would be lost for ever.
-            Err(StorageError::Damaged | StorageError::TooBig) => {
+            Err(StorageError::Damaged) => {
                 // It fails at the same place as before. What comes until then is published, and so written again.
                 let _ = self.store.load(flash, |_, item| {
                     if let Item::Message {

@@ -146,6 +146,12 @@ impl<B: Board> Node<B> {
                     "the stored retained messages are damaged; those that can be read are stored anew"
                 ),
             ),
+            Ok(report) if report.mended => self.log(
+                LogLevel::Error,
+                format_args!(
+                    "the flash of retained messages was damaged; some may be missing or not be the newest"
+                ),
+            ),
             Ok(report) if report.unreadable > 0 => self.log(
                 LogLevel::Error,
                 format_args!("{} stored retained messages or sessions cannot be read", report.unreadable),

@@ -21,7 +21,8 @@ use obkmq_config::line::{FileInfo, FileName};
 use sha2::{Digest, Sha256};
 
 use super::item::Bounded;
-use super::{StorageError, complete, item_buffer, open};
+use super::pages::{self, Found};
+use super::{StorageError, complete, fetched, item_buffer, open};
 use crate::limits::{FILES_LIMIT, UNLISTED_FILES_NOTED};
 use obkmq_broker::Sink as _;
 
@@ -176,7 +177,8 @@ impl Files {
     pub(crate) fn load<F: MultiwriteNorFlash>(&mut self, flash: &mut F) -> Result<FilesState, StorageError> {
         self.page_bytes = u32::try_from(F::ERASE_SIZE).unwrap_or(u32::MAX).max(1);
         self.state = FilesState::Unread;
-        self.state = match self.load_list(flash) {
+        let found = pages::mend::<u32, F>(flash, &self.range)?;
+        self.state = match self.load_list(flash, found) {
             Err(StorageError::Damaged) => FilesState::Lost,
             state => state?,
         };
@@ -191,11 +193,18 @@ impl Files {
         Ok(self.state)
     }
 
-    fn load_list<F: MultiwriteNorFlash>(&mut self, flash: &mut F) -> Result<FilesState, StorageError> {
+    fn load_list<F: MultiwriteNorFlash>(
+        &mut self,
+        flash: &mut F,
+        found: Found,
+    ) -> Result<FilesState, StorageError> {
+        if found == Found::Lost {
+            return Ok(FilesState::Lost);
+        }
         let mut buffer = item_buffer()?;
         let mut map = open::<u32, F>(flash, &self.range)?;
-        let marker = complete(map.fetch_item::<u32>(&mut buffer, &MARKER))?.unwrap_or(0);
-        let list = match complete(map.fetch_item::<&[u8]>(&mut buffer, &LIST))? {
+        let marker = fetched(map.fetch_item::<u32>(&mut buffer, &MARKER))?.unwrap_or(0);
+        let list = match fetched(map.fetch_item::<&[u8]>(&mut buffer, &LIST))? {
             Some(list) => decode_list(list)?,
             None => Some((0, Vec::new())),
         };
@@ -204,6 +213,12 @@ impl Files {
         self.generation = generation.max(marker);
         self.last_id = entries.iter().map(|entry| entry.id).max().unwrap_or(0);
         self.entries = entries;
+        if found == Found::Damaged {
+            // The pages are in order from now on: this is what the next boot notices.
+            self.generation = self.generation.saturating_add(1);
+            let _ = complete(map.store_item(&mut buffer, &MARKER, &self.generation));
+            return Ok(FilesState::OldList);
+        }
         Ok(if generation < marker || !is_list { FilesState::OldList } else { FilesState::Whole })
     }
 
@@ -213,7 +228,7 @@ impl Files {
         let mut map = open::<u32, F>(flash, &self.range)?;
         let mut items = complete(map.fetch_all_items(&mut scratch))?;
         self.more_unlisted = false;
-        while let Some((key, _)) = complete::<Option<(u32, &[u8])>, _>(items.next(&mut buffer))? {
+        while let Some((key, _)) = fetched::<Option<(u32, &[u8])>, _>(items.next(&mut buffer))? {
             let (id, chunk) = parts(key);
             // A file may have the identifier of one that an older list hid: what is behind its end is not its own.
             let entry = self.entries.iter().find(|entry| entry.id == id);
@@ -293,7 +308,7 @@ impl Files {
             }
             let (number, skip) = (at / CHUNK_LENGTH, at % CHUNK_LENGTH);
             let key = key(entry.id, number)?;
-            let chunk = complete(map.fetch_item::<&[u8]>(&mut buffer, &key))?.ok_or(FileError::Damaged)?;
+            let chunk = fetched(map.fetch_item::<&[u8]>(&mut buffer, &key))?.ok_or(FileError::Damaged)?;
             let expected =
                 (entry.info.bytes as usize).saturating_sub(number * CHUNK_LENGTH).min(CHUNK_LENGTH);
             let rest = chunk.get(skip..).filter(|_| chunk.len() == expected).ok_or(FileError::Damaged)?;
@@ -543,7 +558,7 @@ impl Files {
         }
         complete(map.store_item(&mut buffer, &key, &item))?;
         // In a damaged region an older item may stand in the way of this one.
-        match complete(map.fetch_item::<&[u8]>(&mut buffer, &key))? {
+        match fetched(map.fetch_item::<&[u8]>(&mut buffer, &key))? {
             Some(stored) if stored == item => Ok(()),
             _ => Err(StorageError::Damaged),
         }

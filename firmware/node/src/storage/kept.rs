@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 use embedded_storage::nor_flash::MultiwriteNorFlash;
 
 use super::item::{Item, Key};
-use super::{StorageError, complete, item_buffer, open};
+use super::pages::{self, Found};
+use super::{StorageError, complete, fetched, item_buffer, open};
 
 /// The key of no item: nobody knows a text with this hash.
 const NOBODY: Key = [0; 16];
@@ -58,7 +59,19 @@ impl KeptStore {
         buffer: &'b mut [u8],
     ) -> Result<Option<Item<'b>>, StorageError> {
         let mut map = open::<Key, F>(flash, &self.range)?;
-        Ok(complete(map.fetch_item::<&[u8]>(buffer, key))?.and_then(Item::decode))
+        Ok(fetched(map.fetch_item::<&[u8]>(buffer, key))?.and_then(Item::decode))
+    }
+
+    /// Looks after the region at boot, before anything is read; whether messages may be missing, or not be the newest.
+    pub(crate) fn mend<F: MultiwriteNorFlash>(&self, flash: &mut F) -> Result<bool, StorageError> {
+        match pages::mend::<Key, F>(flash, &self.range)? {
+            Found::Whole => Ok(false),
+            Found::Damaged => Ok(true),
+            Found::Lost => {
+                self.erase(flash)?;
+                Ok(true)
+            }
+        }
     }
 
     /// Hands every item to `take`, older versions before newer ones. Items that cannot be read are passed over and
@@ -71,11 +84,11 @@ impl KeptStore {
         let mut buffer = item_buffer()?;
         let mut map = open::<Key, F>(flash, &self.range)?;
         // The list of all items stops at a page whose erasure was cut short; a search repairs it.
-        complete(map.fetch_item::<&[u8]>(&mut buffer, &NOBODY))?;
+        fetched(map.fetch_item::<&[u8]>(&mut buffer, &NOBODY))?;
         let mut scratch = item_buffer()?;
         let mut unreadable = 0_u32;
         let mut items = complete(map.fetch_all_items(&mut scratch))?;
-        while let Some((key, item)) = complete::<Option<(Key, &[u8])>, _>(items.next(&mut buffer))? {
+        while let Some((key, item)) = fetched::<Option<(Key, &[u8])>, _>(items.next(&mut buffer))? {
             match Item::decode(item) {
                 Some(item) => take(&key, item),
                 None => unreadable = unreadable.saturating_add(1),

@@ -7,6 +7,8 @@
 mod files;
 mod item;
 mod kept;
+mod masked;
+mod pages;
 mod settings;
 
 use core::ops::Range;
@@ -121,12 +123,29 @@ fn complete<T, E: Into<StorageError>>(future: impl Future<Output = Result<T, E>>
     }
 }
 
+/// Runs a future that reads. What is shorter or longer than any of our items was not written by us.
+fn fetched<T, E: Into<StorageError>>(future: impl Future<Output = Result<T, E>>) -> Result<T, StorageError> {
+    complete(future)
+        .map_err(|error| if error == StorageError::TooBig { StorageError::Damaged } else { error })
+}
+
 /// A buffer for the length of one flash operation, so that idle nodes do not carry it.
 fn item_buffer() -> Result<Vec<u8>, StorageError> {
     let mut buffer = Vec::new();
     buffer.try_reserve_exact(crate::limits::FLASH_ITEM_BYTES).map_err(|_| StorageError::Memory)?;
     buffer.resize(crate::limits::FLASH_ITEM_BYTES, 0);
     Ok(buffer)
+}
+
+/// A size of flash as an address has it.
+#[expect(clippy::cast_possible_truncation, reason = "flash is smaller than 4 GiB")]
+const fn size(bytes: usize) -> u32 {
+    bytes as u32
+}
+
+/// The word that all of a map is made of.
+const fn word_bytes<F: NorFlash>() -> u32 {
+    size(if F::WRITE_SIZE > F::READ_SIZE { F::WRITE_SIZE } else { F::READ_SIZE })
 }
 
 type Map<'a, K, F> = MapStorage<K, Ready<'a, F>, Cache<Uncached, Uncached, Uncached, K>>;

@@ -12,7 +12,8 @@ use core::ops::Range;
 use embedded_storage::nor_flash::MultiwriteNorFlash;
 use obkmq_config::settings::Settings;
 
-use super::{StorageError, complete, item_buffer, open};
+use super::pages::{self, Found};
+use super::{StorageError, complete, fetched, item_buffer, open};
 
 /// The two items of settings.
 const SLOTS: [u8; 2] = [1, 3];
@@ -45,9 +46,13 @@ impl SettingsStore {
     }
 
     pub(crate) fn load<F: MultiwriteNorFlash>(&self, flash: &mut F) -> Result<Loaded, StorageError> {
+        let found = pages::mend::<u8, F>(flash, &self.range)?;
+        if found == Found::Lost {
+            return Ok(Loaded::Damaged { rest: Settings::default(), generation: 0 });
+        }
         let mut buffer = item_buffer()?;
         let mut map = open::<u8, F>(flash, &self.range)?;
-        let marker = match complete(map.fetch_item::<u32>(&mut buffer, &MARKER)) {
+        let marker = match fetched(map.fetch_item::<u32>(&mut buffer, &MARKER)) {
             Err(StorageError::Damaged) => {
                 return Ok(Loaded::Damaged { rest: Settings::default(), generation: 0 });
             }
@@ -55,6 +60,14 @@ impl SettingsStore {
         };
         let slots = self.slots(flash)?;
         let settings = slots.into_iter().flatten().max_by_key(Settings::generation);
+        if found == Found::Damaged {
+            let rest = settings.unwrap_or_default();
+            let generation = rest.generation().max(marker.unwrap_or(0)).saturating_add(1);
+            // The pages are in order from now on: this is what the next boot notices.
+            let mut map = open::<u8, F>(flash, &self.range)?;
+            complete(map.store_item(&mut buffer, &MARKER, &generation))?;
+            return Ok(Loaded::Damaged { rest, generation });
+        }
         Ok(match (settings, marker) {
             (None, None) => Loaded::Blank,
             (Some(settings), marker) if settings.generation() >= marker.unwrap_or(1) => {
@@ -88,7 +101,7 @@ impl SettingsStore {
         let mut map = open::<u8, F>(flash, &self.range)?;
         let mut slots = [None, None];
         for (slot, key) in slots.iter_mut().zip(SLOTS) {
-            *slot = match complete(map.fetch_item::<&[u8]>(&mut buffer, &key)) {
+            *slot = match fetched(map.fetch_item::<&[u8]>(&mut buffer, &key)) {
                 Ok(None) => None,
                 Ok(Some(item)) => Some(Settings::decode(item).unwrap_or_default()),
                 Err(StorageError::Damaged) => Some(Settings::default()),
@@ -107,13 +120,14 @@ impl SettingsStore {
         flash: &mut F,
         settings: &Settings,
     ) -> Result<(), StorageError> {
-        match self.append(flash, settings) {
-            Err(StorageError::Damaged) => {
-                complete(open::<u8, F>(flash, &self.range)?.erase_all())?;
-                self.append(flash, settings)
+        if pages::mend::<u8, F>(flash, &self.range)? != Found::Lost {
+            match self.append(flash, settings) {
+                Err(StorageError::Damaged) => {}
+                result => return result,
             }
-            result => result,
         }
+        complete(open::<u8, F>(flash, &self.range)?.erase_all())?;
+        self.append(flash, settings)
     }
 
     fn append<F: MultiwriteNorFlash>(&self, flash: &mut F, settings: &Settings) -> Result<(), StorageError> {

@@ -1,5 +1,7 @@
 //! NOR flash in memory, whose power can be cut in the middle of any operation, in the middle of a word too.
 
+use core::ops::Range;
+
 use embedded_storage::nor_flash::{
     ErrorType, MultiwriteNorFlash, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash,
 };
@@ -13,6 +15,10 @@ pub(super) enum Tear {
     Nothing,
     /// Half of the bytes, whole.
     Half,
+    /// The other half.
+    Rear,
+    /// Of a page that was being erased all bits are written, as chips do before they erase; else nothing.
+    Cleared,
     /// Half of the bytes, of the next one some bits; of a page that was being erased any bits.
     Bits,
     /// All but the last byte.
@@ -22,14 +28,17 @@ pub(super) enum Tear {
 }
 
 impl Tear {
-    pub(super) const ALL: [Self; 5] = [Self::Nothing, Self::Half, Self::Bits, Self::Most, Self::Whole];
+    pub(super) const ALL: [Self; 7] =
+        [Self::Nothing, Self::Half, Self::Rear, Self::Cleared, Self::Bits, Self::Most, Self::Whole];
 
-    fn whole_bytes(self, length: usize) -> usize {
+    /// The bytes that are done.
+    fn done(self, length: usize) -> Range<usize> {
         match self {
-            Self::Nothing => 0,
-            Self::Half | Self::Bits => length / 2,
-            Self::Most => length - 1,
-            Self::Whole => length,
+            Self::Nothing | Self::Cleared => 0..0,
+            Self::Half | Self::Bits => 0..length / 2,
+            Self::Rear => length / 2..length,
+            Self::Most => 0..length - 1,
+            Self::Whole => 0..length,
         }
     }
 }
@@ -134,23 +143,26 @@ impl NorFlash for Ram {
                 *cell |= noise(at);
             }
         }
-        let whole = tear.whole_bytes(cells.len());
-        cells[..whole].fill(0xFF);
+        if tear == Tear::Cleared {
+            cells.fill(0);
+        }
+        let done = tear.done(cells.len());
+        cells[done].fill(0xFF);
         Err(PowerLost)
     }
     fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), PowerLost> {
         assert!(offset.is_multiple_of(4) && bytes.len().is_multiple_of(4), "whole words");
         let torn = self.step()?;
-        let whole = torn.map_or(bytes.len(), |tear| tear.whole_bytes(bytes.len()));
+        let done = torn.map_or(0..bytes.len(), |tear| tear.done(bytes.len()));
         let cells = &mut self.cells[offset as usize..];
-        for (cell, byte) in cells.iter_mut().zip(&bytes[..whole]) {
+        for (cell, byte) in cells[done.clone()].iter_mut().zip(&bytes[done.clone()]) {
             *cell &= byte;
         }
         match torn {
             None => Ok(()),
             Some(tear) => {
                 if tear == Tear::Bits {
-                    cells[whole] &= bytes[whole] | 0x55;
+                    cells[done.end] &= bytes[done.end] | 0x55;
                 }
                 Err(PowerLost)
             }

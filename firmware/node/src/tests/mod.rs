@@ -5,6 +5,7 @@ mod attached;
 #[cfg(feature = "automation")]
 mod automation;
 mod console;
+mod damage;
 #[cfg(feature = "scripts")]
 mod examples;
 mod files;
