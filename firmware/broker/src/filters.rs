@@ -30,6 +30,8 @@ use crate::memory::{Memory, OutOfMemory, Purpose, insert_reserved};
 use crate::session::Session;
 use crate::slab::{Handle, Slab, chunk};
 
+mod group;
+
 /// What a client may say about a subscription (section 3.8.3.1 of MQTT 5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Options {
@@ -184,6 +186,8 @@ pub(crate) struct Filters {
     subscriptions: Slab<Subscription, { chunk::<Subscription>() }>,
     /// Those that have ended and are still in their filters' circles.
     gone: usize,
+    /// For messages of groups many of whose members are stuck; see [`group`].
+    spare_steps: u32,
     #[cfg(test)]
     steps: u64,
     shapes: Shapes,
@@ -197,6 +201,7 @@ impl Filters {
             index: HashTable::new(),
             subscriptions: Slab::new(),
             gone: 0,
+            spare_steps: 0,
             #[cfg(test)]
             steps: 0,
             shapes: Shapes::new(),
@@ -363,12 +368,23 @@ impl Filters {
             return;
         }
         let Filters { heads, index, subscriptions, shapes, levels, .. } = self;
+        let mut show = |head: &mut Head, subscriptions: &mut Slab<_, _>| {
+            if !head.is_shared() {
+                return show_all(head.last, subscriptions, visitor);
+            }
+            let steps = group::show_next(head, subscriptions, &mut self.gone, &mut self.spare_steps, visitor);
+            #[cfg(test)]
+            {
+                self.steps += u64::from(steps);
+            }
+            let _ = steps;
+        };
         // The table may bring up filters with another hash: the text decides, and so that none is shown under two hashes,
         // the shape.
         for &head in index.iter_hash(spread(levels.of_text(topic))) {
             let head = &mut heads[head];
             if head.inner() == topic {
-                show(head, subscriptions, visitor);
+                show(head, subscriptions);
             }
         }
         if shapes.is_empty() {
@@ -379,7 +395,7 @@ impl Filters {
             for &head in index.iter_hash(spread(levels.of_shape(&split, shape))) {
                 let head = &mut heads[head];
                 if shape.covers(head.inner(), topic) {
-                    show(head, subscriptions, visitor);
+                    show(head, subscriptions);
                 }
             }
         }
@@ -422,16 +438,16 @@ impl Filters {
         let head = self.subscriptions[handle].head;
         self.subscriptions[handle].packed = Options::GONE;
         self.gone += 1;
-        let is_shared = self.heads[head].is_shared();
         let mut last = self.heads[head].last;
-        let mut steps = 0;
-        // The place of a group's last one is where it was before, or was the one that is gone.
+        // The one before the next in turn, should the circle be so small that it is gone round whole.
         let mut turn = last;
-        loop {
+        let mut is_round = false;
+        for _ in 0..STEPS_FOR_EACH_END {
             let next = self.subscriptions[last].next_in_head;
             let Subscription { next_in_head, .. } = self.subscriptions[next];
             if !self.subscriptions[next].is_gone() {
                 last = next;
+                is_round = last == turn;
             } else if next == last {
                 self.subscriptions.remove(next);
                 self.gone -= 1;
@@ -440,25 +456,21 @@ impl Filters {
             } else {
                 if turn == next {
                     turn = last;
+                    is_round = true;
                 }
                 self.subscriptions[last].next_in_head = next_in_head;
                 self.subscriptions.remove(next);
                 self.gone -= 1;
-                // A group has no other that is gone.
-                if is_shared || self.gone == 0 {
-                    break;
-                }
             }
-            steps += 1;
-            if steps >= STEPS_FOR_EACH_END && !is_shared {
+            #[cfg(test)]
+            {
+                self.steps += 1;
+            }
+            if is_round || self.gone == 0 {
                 break;
             }
         }
-        #[cfg(test)]
-        {
-            self.steps += steps as u64;
-        }
-        self.heads[head].last = if is_shared { turn } else { last };
+        self.heads[head].last = if is_round || self.gone == 0 { turn } else { last };
     }
 
     fn remove_head(&mut self, memory: &mut Memory, handle: Handle<Head>) {
@@ -475,42 +487,22 @@ impl Filters {
     }
 }
 
-/// Shows the subscriptions of a filter, or the one whose turn it is.
+/// Shows the subscriptions of a filter.
 #[inline]
-fn show(
-    head: &mut Head,
+fn show_all(
+    last: Handle<Subscription>,
     subscriptions: &Slab<Subscription, { chunk::<Subscription>() }>,
     visitor: &mut impl Visitor,
 ) {
-    let mut cursor = head.last;
-    if !head.is_shared() {
-        loop {
-            let subscription = &subscriptions[cursor];
-            if !subscription.is_gone() {
-                visitor.visit(subscription);
-            }
-            cursor = subscription.next_in_head;
-            if cursor == head.last {
-                return;
-            }
-        }
-    }
-    let mut best = (Suitability::Never, cursor);
+    let mut cursor = last;
     loop {
-        cursor = subscriptions[cursor].next_in_head;
-        let suitability = visitor.suits(&subscriptions[cursor]);
-        if suitability < best.0 {
-            best = (suitability, cursor);
+        let subscription = &subscriptions[cursor];
+        if !subscription.is_gone() {
+            visitor.visit(subscription);
         }
-        if suitability == Suitability::Now || cursor == head.last {
-            break;
-        }
-    }
-    match best {
-        (Suitability::Never, _) => visitor.nobody(),
-        (_, chosen) => {
-            head.last = chosen;
-            visitor.visit(&subscriptions[chosen]);
+        cursor = subscription.next_in_head;
+        if cursor == last {
+            return;
         }
     }
 }

@@ -204,6 +204,12 @@ pub(crate) const MAX_GROUPS_OF_FILTER: usize = 64;
 /// Places of a filter's circle of subscriptions that each end of one looks at; see `filters.rs`.
 pub(crate) const STEPS_FOR_EACH_END: usize = 16;
 
+/// Members of a group that each of its messages may ask whether they can take it; see `filters/group.rs`.
+pub(crate) const STEPS_FOR_EACH_TURN: u32 = 16;
+
+/// What messages that needed fewer leave to those that need more, of all groups together.
+pub(crate) const SPARE_TURN_STEPS: u32 = 4096;
+
 /// Subscribers inside the firmware: scripts, rules, discovery, and what is to come. As many as a byte has bits.
 pub(crate) const MAX_READERS: usize = 8;
 
