@@ -58,6 +58,7 @@ mod event;
 mod filters;
 mod flow;
 mod hash;
+mod holdings;
 mod identifiers;
 mod journal;
 mod levels;

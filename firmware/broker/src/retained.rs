@@ -6,6 +6,7 @@ use hashbrown::HashTable;
 use obkmq_mqtt::QoS;
 
 use crate::hash::Hasher;
+use crate::holdings::Holdings;
 use crate::journal::Change;
 use crate::limits::Share;
 use crate::memory::{Memory, OutOfMemory, Purpose, insert_reserved};
@@ -64,6 +65,8 @@ pub(crate) struct RetainedStore {
     cursor: usize,
     /// A cleared entry of which the journal has told, to be removed before it goes on.
     told: Option<Handle<Entry>>,
+    /// Topics with a message, by whose share they belong to.
+    held: Holdings,
 }
 
 impl RetainedStore {
@@ -76,6 +79,7 @@ impl RetainedStore {
             changed: 0,
             cursor: 0,
             told: None,
+            held: Holdings::new(),
         }
     }
 
@@ -128,10 +132,16 @@ impl RetainedStore {
     ) -> Result<(), OutOfMemory> {
         let topic = messages.get(message).topic();
         if let Some(handle) = self.find(messages, topic) {
+            self.held.reserve(memory, share.owner())?;
             let entry = &mut self.slab[handle];
             let former = core::mem::replace(&mut entry.message, message);
-            entry.owner = share.owner();
-            self.cleared -= usize::from(core::mem::replace(&mut entry.cleared, false));
+            let former_owner = core::mem::replace(&mut entry.owner, share.owner());
+            if core::mem::replace(&mut entry.cleared, false) {
+                self.cleared -= 1;
+            } else {
+                self.held.remove(former_owner);
+            }
+            self.held.add(share.owner());
             if self.told == Some(handle) {
                 self.told = None;
             }
@@ -140,21 +150,20 @@ impl RetainedStore {
             messages.release(memory, former);
             return Ok(());
         }
-        let own = || {
-            let entries = self.slab.handles().map(|handle| &self.slab[handle]);
-            entries.filter(|entry| entry.owner == share.owner() && !entry.cleared).count()
-        };
+        let own = || self.held.of(share.owner());
         if !share.admits(usize::try_from(limit).unwrap_or(usize::MAX), self.entries(), own) {
             return Err(OutOfMemory);
         }
         let RetainedStore { slab, index, hasher, .. } = self;
         let hasher = |&entry: &Handle<Entry>| hasher.hash(0, messages.get(slab[entry].message).topic());
         memory.reserve_entry(index, hasher, Purpose::Keeping)?;
+        self.held.reserve(memory, share.owner())?;
         let entry = Entry { message, cleared: false, changed: false, owner: share.owner() };
         let handle = self.slab.insert(memory, entry, Purpose::Keeping)?;
         let RetainedStore { slab, index, hasher, .. } = self;
         let hasher = |&entry: &Handle<Entry>| hasher.hash(0, messages.get(slab[entry].message).topic());
         insert_reserved(index, hasher(&handle), handle, hasher);
+        self.held.add(share.owner());
         self.mark(handle, journal);
         messages.hold(message);
         Ok(())
@@ -168,6 +177,7 @@ impl RetainedStore {
         }
         entry.cleared = true;
         self.cleared += 1;
+        self.held.remove(entry.owner);
         // The payload goes now if there is room for a copy of the topic, and with the entry if there is not.
         let former = entry.message;
         if let Ok(bare) = messages.insert_topic_of(memory, former, Purpose::Session) {
@@ -254,7 +264,11 @@ impl RetainedStore {
             entry.remove();
         }
         if let Some(entry) = self.slab.remove(handle) {
-            self.cleared -= usize::from(entry.cleared);
+            if entry.cleared {
+                self.cleared -= 1;
+            } else {
+                self.held.remove(entry.owner);
+            }
             self.changed -= usize::from(entry.changed);
         }
         messages.release(memory, message);
@@ -262,6 +276,85 @@ impl RetainedStore {
 
     pub(crate) fn trim(&mut self, memory: &mut Memory) {
         self.slab.trim(memory);
+        self.held.trim(memory);
         memory.release_table(&mut self.index);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use obkmq_mqtt::Properties;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::message::Content;
+    use crate::verifier::UserId;
+
+    const LIMIT: u32 = 16;
+
+    #[derive(Debug, Clone, Copy)]
+    enum Step {
+        /// Topic and user.
+        Set(u8, u16),
+        Clear(u8),
+        Tell,
+        Trim,
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            6 => (0..20_u8, 0..4_u16).prop_map(|(topic, user)| Step::Set(topic, user)),
+            3 => (0..20_u8).prop_map(Step::Clear),
+            2 => Just(Step::Tell),
+            1 => Just(Step::Trim),
+        ];
+        proptest::collection::vec(step, 1..80)
+    }
+
+    proptest! {
+        #[test]
+        fn what_each_user_holds_is_what_a_walk_finds(steps in steps(), journal in any::<bool>()) {
+            let mut memory = Memory::new(1 << 20);
+            let mut messages = Messages::new();
+            let mut store = RetainedStore::new(Hasher::new(7));
+            let now = Moment::from_ticks(0);
+            for step in steps {
+                match step {
+                    Step::Set(topic, user) => {
+                        let topic = [b'a' + topic];
+                        let content = Content {
+                            topic: &topic,
+                            payload: b"x",
+                            properties: Properties::EMPTY,
+                            qos: QoS::AtMostOnce,
+                            retain: true,
+                            expires_at: Moment::NEVER,
+                        };
+                        let message = messages.insert(&mut memory, &content, Purpose::Keeping).unwrap();
+                        let share = Share::new(Some(UserId(user)), true);
+                        let _ = store.set(&mut memory, &mut messages, message, LIMIT, share, journal);
+                        messages.release(&mut memory, message);
+                    }
+                    Step::Clear(topic) => {
+                        if let Some(handle) = store.find(&messages, &[b'a' + topic]) {
+                            store.clear(&mut memory, &mut messages, handle);
+                        }
+                    }
+                    Step::Tell => {
+                        if store.prepare_change(&mut memory, &mut messages) {
+                            store.next_change(&messages, now);
+                        }
+                    }
+                    Step::Trim => store.trim(&mut memory),
+                }
+                for owner in 0..6 {
+                    let entries = store.slab.handles().map(|handle| &store.slab[handle]);
+                    let walked = entries.filter(|entry| entry.owner == owner && !entry.cleared).count();
+                    prop_assert_eq!(store.held.of(owner), walked, "{}", owner);
+                }
+            }
+        }
     }
 }
