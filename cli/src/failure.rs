@@ -83,18 +83,6 @@ impl Failure {
         )
     }
 
-    /// What clap says about a command line: its first line is what is wrong.
-    pub(crate) fn from_usage(error: &clap::Error) -> Self {
-        let text = error.to_string();
-        let what = text.lines().next().unwrap_or_default();
-        Self::new(
-            Exit::Usage,
-            what.strip_prefix("error: ").unwrap_or(what),
-            "the command line cannot be read",
-            "see the same command with --help",
-        )
-    }
-
     /// The failure as one JSON line's content.
     pub(crate) fn to_json(&self) -> impl Serialize {
         #[derive(Serialize)]

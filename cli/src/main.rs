@@ -17,6 +17,7 @@ mod profile;
 mod prompt;
 mod quiet;
 mod reference;
+mod retained;
 mod secret;
 mod secret_file;
 mod serial;
@@ -27,7 +28,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::context::{Context, GlobalOptions};
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 
 /// Flash, provision and load-test an MQTT broker on a Wi-Fi chip.
 #[derive(Parser)]
@@ -54,7 +55,7 @@ fn main() -> ExitCode {
     let CommandLine { global, verb } = CommandLine::try_parse().unwrap_or_else(|error| {
         // clap knows its output better than `Context`, but not that a script waits for JSON.
         if error.use_stderr() && std::env::args_os().any(|word| word == "--json") {
-            Context::new(&GlobalOptions::json()).print_json(&Failure::from_usage(&error));
+            Context::new(&GlobalOptions::json()).print_json(&usage_failure(&error));
         }
         error.exit()
     });
@@ -63,4 +64,12 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => context.report(&error),
     }
+}
+
+/// What clap says about a command line: its first line is what is wrong.
+fn usage_failure(error: &clap::Error) -> Failure {
+    let text = error.to_string();
+    let what = text.lines().next().unwrap_or_default();
+    let what = what.strip_prefix("error: ").unwrap_or(what);
+    Failure::new(Exit::Usage, what, "the command line cannot be read", "see the same command with --help")
 }

@@ -6,7 +6,6 @@
 //! | [`convert`] | directives to settings |
 //! | [`passwords`], [`acl`] | the files it names: users and their hashes, rights |
 //! | [`draft`] | the settings file that comes of it |
-//! | [`retained`] | retained messages from broker to broker |
 //!
 //! Whatever cannot be carried over becomes a [`Finding`] with file and line. Where a rule that forbids something has no
 //! counterpart, what it takes back is not given: a user may end up with less than before, never with more.
@@ -15,9 +14,8 @@ pub(crate) mod acl;
 pub(crate) mod conf;
 pub(crate) mod convert;
 pub(crate) mod draft;
-pub(crate) mod limits;
+mod limits;
 pub(crate) mod passwords;
-pub(crate) mod retained;
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,7 @@
 //! Retained messages from one broker to another, over MQTT 5, or 3.1.1 where the old one speaks nothing newer.
 
+mod limits;
+
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
@@ -10,7 +12,6 @@ use rumqttc::{
 };
 use tokio::time::timeout;
 
-use super::limits;
 use crate::bench::trouble::Trouble;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
