@@ -3,6 +3,7 @@
 //! A password is never part of it: it stands in profiles and in the devices themselves, not on a screen.
 
 use obkmq_config::line::Command;
+use obkmq_config::settings::Capability;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -75,11 +76,16 @@ fn of_board(session: &mut Session) -> anyhow::Result<HostPort> {
     let reply = session.request(&Command::WifiStatus);
     let address = reply.ok().and_then(|reply| reply.fields.get("address").map(str::to_owned));
     let Some(host) = address else {
+        let (why, next) = if session.hello.capabilities.has(Capability::Wifi) {
+            ("the board is in no Wi-Fi network", "let it join one: obkmq config set-wifi SSID, or add -H")
+        } else {
+            ("it uses the network of its computer, or has none", "add -H with that computer's address")
+        };
         return Err(Failure::new(
             Exit::Usage,
             "It is not known under which address the broker can be reached.",
-            "neither -H nor the profile names a host, and the device on the port is in no Wi-Fi network",
-            "add -H with its address, or let the board join a network: obkmq config set-wifi SSID",
+            format!("neither -H nor the profile names a host, and of {}: {why}", session.name()),
+            next,
         )
         .into());
     };
@@ -117,14 +123,16 @@ fn notes(Address { host, port, user }: &Address) -> Vec<Note> {
     vec![
         Note {
             name: "Tasmota",
-            place: "Consoles, Console",
+            // Where the console is has changed from version to version; the form has not.
+            place: "Console; or Configuration, Configure MQTT",
             // `;` separates commands in a Backlog, so a name or password that holds one needs a line of its own.
             text: format!("MqttHost {host}\nMqttPort {port}\nMqttUser {user}\nMqttPassword {PASSWORD}"),
         },
         Note {
             name: "OpenBeken",
-            place: "Web Application, Console",
-            text: format!("MqttHost {host}\nMqttPort {port}\nMqttUser {user}\nMqttPassword {PASSWORD}"),
+            // Its console knows MqttHost, MqttUser and MqttPassword, but has no command for the port.
+            place: "Config, Configure MQTT",
+            text: format!("Host      {host}\nPort      {port}\nUser      {user}\nPassword  {PASSWORD}"),
         },
         Note {
             name: "ESPHome",
@@ -137,7 +145,8 @@ fn notes(Address { host, port, user }: &Address) -> Vec<Note> {
         },
         Note {
             name: "Home Assistant",
-            place: "Settings, Devices & services, Add integration, MQTT",
+            // The last step is asked only where Home Assistant could install a broker of its own.
+            place: "Settings, Devices & services, Add integration, MQTT, Manually enter the connection details",
             text: format!("Broker    {host}\nPort      {port}\nUsername  {user}\nPassword  {PASSWORD}"),
         },
     ]

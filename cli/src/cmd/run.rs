@@ -88,12 +88,13 @@ fn serve(setup: &Setup, stop: &Stop, context: &Context) -> anyhow::Result<Outcom
     if settings.anonymous() == Anonymous::Always {
         context.note("mqtt.anonymous is `always`: whoever reaches this port may connect.");
     } else if settings.users().is_empty() {
-        let (who, how) = match (settings.anonymous(), &setup.data) {
-            (Anonymous::Never, _) => {
-                (" and mqtt.anonymous is `never`: nobody may connect", "--config FILE brings users")
-            }
-            (_, None) => (", so only this machine may connect", "--config FILE brings users"),
-            (_, Some(_)) => (", so only this machine may connect", "`obkmq config set-user --data` adds one"),
+        let who = match settings.anonymous() {
+            Anonymous::Never => " and mqtt.anonymous is `never`: nobody may connect",
+            _ => ", so only this machine may connect",
+        };
+        let how = match &setup.data {
+            None => "--config FILE brings users".to_owned(),
+            Some(data) => format!("add one: obkmq config set-user NAME --data {}", data.display()),
         };
         context.note(format_args!("No user is set{who}; {how}."));
     }

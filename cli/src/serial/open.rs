@@ -143,6 +143,10 @@ pub(crate) fn permission_reason(path: &Path) -> String {
     let Ok(metadata) = std::fs::metadata(path) else {
         return "permission denied".to_owned();
     };
+    // What the group may not do either, being in it does not help with.
+    if metadata.mode() & 0o060 != 0o060 {
+        return format!("permission denied: only user {} may use it", metadata.uid());
+    }
     match name_of("/etc/group", metadata.gid()) {
         Some(group) => format!("permission denied: it belongs to group {group}, and you are not in it"),
         None => format!("permission denied: it belongs to user {}, group {}", metadata.uid(), metadata.gid()),
@@ -157,7 +161,10 @@ pub(crate) fn permission_reason(_path: &Path) -> String {
 #[cfg(unix)]
 pub(crate) fn permission_remedy(path: &Path) -> String {
     use std::os::unix::fs::MetadataExt;
-    let group = std::fs::metadata(path).ok().and_then(|metadata| name_of("/etc/group", metadata.gid()));
+    let group = std::fs::metadata(path)
+        .ok()
+        .filter(|metadata| metadata.mode() & 0o060 == 0o060)
+        .and_then(|metadata| name_of("/etc/group", metadata.gid()));
     match group.as_deref() {
         None | Some("root" | "wheel") => {
             "ask the computer's administrator for access (a udev rule, or the group dialout)".to_owned()
@@ -229,5 +236,12 @@ mod tests {
         let failure = explain("/dev/null", &error);
         assert_eq!(failure.exit, Exit::PortDenied);
         assert!(failure.why.contains("group root"), "{}", failure.why);
+
+        use std::os::unix::fs::PermissionsExt;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(0o600)).unwrap();
+        let failure = explain(file.path().to_str().unwrap(), &error);
+        assert!(failure.why.contains("only user"), "{}", failure.why);
+        assert!(!failure.next.contains("usermod"), "{}", failure.next);
     }
 }
