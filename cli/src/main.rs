@@ -60,6 +60,8 @@ fn main() -> ExitCode {
         error.exit()
     });
     let context = Context::new(&global);
+    // A verb that changes something says so when it does.
+    interrupt::arm("Nothing was changed.", "run the same command again when you are ready");
     match verb.run(&context) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => context.report(&error),

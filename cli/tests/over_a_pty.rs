@@ -318,6 +318,35 @@ fn the_monitor_shows_the_device_and_sends_what_is_typed_until_it_is_told_to_end(
 }
 
 #[test]
+fn a_verb_that_only_reads_says_that_nothing_was_changed_when_it_is_interrupted() {
+    let home = tempfile::tempdir().unwrap();
+    let (asked, asking) = std::sync::mpsc::channel();
+    let request = move |_: &str| {
+        let _ = asked.send(());
+        Reaction::Pass
+    };
+    // What it answers is lost.
+    let wire = |byte, to_device| if to_device { vec![byte] } else { Vec::new() };
+    let device = Device::with(Setup { request: Box::new(request), wire: Box::new(wire), ..Setup::default() });
+    let child = Command::new(env!("CARGO_BIN_EXE_obkmq"))
+        .args(["config", "list", "--port"])
+        .arg(&device.port)
+        .current_dir(home.path())
+        .env_clear()
+        .env("HOME", home.path())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    asking.recv().unwrap();
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{errors}");
+    assert!(errors.contains("stopped: Nothing was changed."), "{errors}");
+}
+
+#[test]
 fn a_reader_that_goes_away_is_no_error() {
     let home = tempfile::tempdir().unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_obkmq"))
@@ -373,13 +402,20 @@ fn what_to_type_elsewhere_is_told_without_the_password() {
     let home = tempfile::tempdir().unwrap();
     let device = Device::good();
     let run = |words: &str| obkmq(home.path(), &device.port, words, "");
-    assert_eq!(run("info --connect").code, 2, "nobody knows the address");
+    let done = run("info --connect");
+    assert_eq!(done.code, 2, "nobody knows the address");
+    assert!(done.stderr.contains("the network of its computer"), "{}", done.stderr);
     assert_eq!(run("info --connect -H 192.168.1.30:1884").code, 8, "there is no user");
     obkmq(home.path(), &device.port, "config set-user house --password-stdin --no-save", "apple\n");
     let done = run("info --connect -H 192.168.1.30:1884");
     assert_eq!(done.code, 0, "{}", done.stderr);
     assert!(done.stdout.starts_with("host 192.168.1.30, port 1884, user house\n"), "{}", done.stdout);
-    for text in ["MqttHost 192.168.1.30\n", "username: \"house\"\n", "Broker    192.168.1.30\n"] {
+    for text in [
+        "MqttHost 192.168.1.30\n",
+        "username: \"house\"\n",
+        "Host      192.168.1.30\n",
+        "Broker    192.168.1.30\n",
+    ] {
         assert!(done.stdout.contains(text), "{}", done.stdout);
     }
     assert!(!format!("{}{}", done.stdout, done.stderr).contains("apple"));

@@ -40,7 +40,6 @@ impl Backup {
             sha256: &'a str,
             seconds: f64,
         }
-        interrupt::arm("Nothing was read.", "run the same command again when you are ready");
         backup::check_free(&self.file)?;
         let (_, loader) = self.loader.connect(context)?;
         let mut loader: Box<dyn Loader> = Box::new(loader);

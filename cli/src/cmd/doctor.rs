@@ -5,7 +5,6 @@ use clap::Args;
 use crate::context::{Context, DIM, RED, YELLOW};
 use crate::doctor::{Finding, Verdict, device, machine, network};
 use crate::failure::{Exit, Failure};
-use crate::interrupt;
 use crate::serial::connect::DeviceOption;
 use crate::target::NetworkOptions;
 
@@ -27,7 +26,6 @@ pub(crate) struct Doctor {
 
 impl Doctor {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<()> {
-        interrupt::arm("Nothing was changed.", "run it again");
         let mut findings = Vec::new();
         let mut add = |finding: Finding| -> anyhow::Result<()> {
             print(&finding, context)?;

@@ -64,7 +64,6 @@ impl Flash {
         if self.dry_run {
             return self.print_plans(&images, packed.as_ref(), context);
         }
-        interrupt::arm("Nothing was written.", "run the same command again when you are ready");
         let (path, loader) = self.loader.connect(context)?;
         let mut loader: Box<dyn Loader> = Box::new(loader);
         let (image, settings, plan) = match self.plan_for(loader.as_mut(), images, packed.as_ref()) {

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::CommandLine;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::interrupt;
 
 /// Write a manual page for every verb into a folder
 #[derive(Args)]
@@ -33,6 +34,7 @@ impl Man {
         struct Page<'a> {
             path: &'a Path,
         }
+        interrupt::arm("Some of the pages may not be written.", "run the same command again");
         fs::create_dir_all(&self.folder).map_err(failed)?;
         for (name, page) in pages()? {
             let path = self.folder.join(format!("{name}.1"));

@@ -46,7 +46,6 @@ impl Restore {
             seconds: f64,
             firmware: Option<String>,
         }
-        interrupt::arm("Nothing was written.", "run the same command again when you are ready");
         let backup = backup::load(&self.file)?;
         let (path, loader) = self.loader.connect(context)?;
         let mut loader: Box<dyn Loader> = Box::new(loader);

@@ -72,7 +72,6 @@ struct Applied {
 
 impl Apply {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<()> {
-        change::arm();
         let wanted = Wanted::read(&self.file)?;
         let mut session = session::open(&self.device, context)?;
         note_passwords(&wanted, &session, context);
@@ -183,7 +182,6 @@ impl Apply {
 
 impl Diff {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<()> {
-        change::arm();
         let wanted = Wanted::read(&self.file)?;
         let mut session = session::open(&self.device, context)?;
         note_passwords(&wanted, &session, context);

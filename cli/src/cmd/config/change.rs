@@ -8,11 +8,6 @@ use crate::serial::session::Session;
 
 pub(super) const HURRY: &str = "Ctrl-C: the change is on its way, one moment. Ctrl-C again ends at once.";
 
-/// Says that nothing has happened yet, should the user interrupt from now on.
-pub(super) fn arm() {
-    interrupt::arm("Nothing was changed.", "run the same command again when you are ready");
-}
-
 /// Stages and commits `commands`; the generation that the device has then. If the device is reset in the middle, all of
 /// it is done again: twice is as good as once.
 ///

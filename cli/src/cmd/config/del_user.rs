@@ -28,7 +28,6 @@ impl DelUser {
             name: &'a str,
             users: Vec<String>,
         }
-        change::arm();
         let mut session = session::open(&self.device, context)?;
         let before = session.work(|session| Ok(names(session)?))?;
         if !before.contains(&self.name) {

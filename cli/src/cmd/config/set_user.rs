@@ -82,7 +82,6 @@ pub(crate) struct SetUser {
 
 impl SetUser {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<()> {
-        interrupt::arm("Nothing was sent.", "run the same command again when you are ready");
         if self.stray.is_some() {
             return Err(given::stray(&format!("config set-user {}", self.name)).into());
         }
@@ -105,7 +104,6 @@ impl SetUser {
         };
         password.as_ref().map_or(Ok(()), check_password)?;
 
-        change::arm();
         let mut session = session::open(&self.device, context)?;
         let name = || self.name.as_str().into();
         // In one transaction, so that the user never has more rights than these.

@@ -74,7 +74,6 @@ struct Joined<'a> {
 
 impl SetWifi {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<()> {
-        change::arm();
         if self.stray.is_some() {
             return Err(given::stray("config set-wifi SSID").into());
         }

@@ -152,7 +152,6 @@ impl Unset {
 
 /// Sends a change and prints what the device then holds, not what was asked for.
 fn change(device: &DeviceOption, command: &Command<'_>, key: &str, context: &Context) -> anyhow::Result<()> {
-    change::arm();
     let mut session = session::open(device, context)?;
     change::commit(&mut session, std::slice::from_ref(command))?;
     let get = Command::Get { key: key.into() };

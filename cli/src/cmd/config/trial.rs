@@ -54,7 +54,6 @@ fn end(device: &DeviceOption, command: &Command<'_>, context: &Context) -> anyho
     struct Done {
         generation: u32,
     }
-    change::arm();
     let mut session = session::open(device, context)?;
     let hold = interrupt::defer(
         change::HURRY,

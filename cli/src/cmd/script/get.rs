@@ -10,7 +10,6 @@ use serde::Serialize;
 use super::files;
 use crate::context::{self, Context};
 use crate::failure::{Exit, Failure};
-use crate::interrupt;
 use crate::serial::connect::DeviceOption;
 use crate::serial::session;
 
@@ -40,7 +39,6 @@ impl Get {
             #[serde(skip_serializing_if = "Option::is_none")]
             text: Option<String>,
         }
-        interrupt::arm("Nothing was written.", "run the same command again when you are ready");
         let mut session = session::open(&self.device, context)?;
         let bar = context.byte_bar(0);
         let contents =

@@ -61,7 +61,6 @@ impl Put {
             };
             sources.push((name, read(path)?));
         }
-        interrupt::arm("Nothing was changed.", "run the same command again when you are ready");
         let mut session = session::open(&self.device, context)?;
         for (name, contents) in sources {
             put(&mut session, name, &contents, context)?;

@@ -27,7 +27,6 @@ impl Rm {
         struct Deleted<'a> {
             name: &'a str,
         }
-        interrupt::arm("Nothing was deleted.", "run the same command again when you are ready");
         let mut session = session::open(&self.device, context)?;
         let listing = session.work(|session| Ok(Listing::read(session)?))?;
         for name in &self.names {

@@ -7,6 +7,7 @@ use obkmq_berry::{Limits, Narrow, Numbers, Scope, Vm, Wide};
 
 use super::host::{self, ScriptError, Terminal};
 use crate::context::{Context, Differs};
+use crate::interrupt;
 
 /// Run a script here; it can print and import, but has no board
 #[derive(Args)]
@@ -35,6 +36,10 @@ impl Run {
 
     fn run_with<N: Numbers>(&self, context: &Context) -> anyhow::Result<()> {
         let source = host::read(&self.file)?;
+        interrupt::arm(
+            "The script was ended.",
+            "run it again; on a board, a limit of steps ends one that does not",
+        );
         let name = self.file.file_name().unwrap_or_default().to_string_lossy();
         let limits = if self.chip { Limits::CHIP } else { Limits::PC };
         let mut terminal = Terminal::new(context, &self.file);
