@@ -81,12 +81,22 @@ pub enum ListenError {
 #[derive(Debug)]
 struct Filter {
     text: Box<[u8]>,
+    /// How many bytes stand before the first wildcard: most topics differ there, and nothing else is looked at.
+    literal: u16,
     tag: u32,
     /// Where the walk over the retained messages goes on, until it has ended.
     replay: Option<u32>,
 }
 
 impl Filter {
+    /// Whether a topic begins as this does, up to the first wildcard.
+    #[inline]
+    fn may_match(&self, topic: &[u8]) -> bool {
+        let literal = self.text.get(..usize::from(self.literal)).unwrap_or_default();
+        // `a/#` matches `a` too.
+        topic.starts_with(literal) || literal.strip_suffix(b"/") == Some(topic)
+    }
+
     fn matches(&self, topic: TopicName<'_>) -> bool {
         let text = core::str::from_utf8(&self.text).ok();
         text.and_then(|text| TopicFilter::new(text).ok()).is_some_and(|filter| matches(filter, topic))
@@ -144,6 +154,15 @@ impl Readers {
     }
 
     fn search(&self, topic: &[u8]) -> Interested {
+        let may_match = |reader: &Reader| reader.filters.iter().any(|filter| filter.may_match(topic));
+        if !self.all.iter().any(may_match) {
+            return Interested(0);
+        }
+        self.search_whole(topic)
+    }
+
+    #[cold]
+    fn search_whole(&self, topic: &[u8]) -> Interested {
         let name = core::str::from_utf8(topic).ok().and_then(|topic| TopicName::new(topic).ok());
         let Some(name) = name else { return Interested(0) };
         let mut found = 0;
@@ -197,7 +216,9 @@ impl Core {
         }
         self.memory.reserve(&mut reader.filters, 1, Purpose::Connection)?;
         let text = self.memory.copy(filter.as_str().as_bytes(), Purpose::Connection)?;
-        push_reserved(&mut reader.filters, Filter { text, tag, replay: Some(0) });
+        let literal = text.iter().position(|byte| matches!(byte, b'+' | b'#')).unwrap_or(text.len());
+        let literal = u16::try_from(literal).unwrap_or(u16::MAX);
+        push_reserved(&mut reader.filters, Filter { text, literal, tag, replay: Some(0) });
         Ok(())
     }
 

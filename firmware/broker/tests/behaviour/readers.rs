@@ -177,3 +177,24 @@ fn with_a_reader_a_message_has_a_receiver() {
     network.send(client, &publish_qos("b", "", QoS::AtLeastOnce, 2));
     assert_eq!(network.read(client), ["PUBACK 1", "PUBACK 2 0x10"]);
 }
+
+#[test]
+fn a_filter_hears_what_it_matches_and_nothing_else() {
+    for (filter, topics) in [
+        ("tele/#", &["tele", "tele/", "tele/a", "tele/a/b", "tele/a//b", "tele/a/x/b"][..]),
+        ("tele/+", &["tele/", "tele/a"]),
+        ("+/a", &["tele/a", "/a"]),
+        ("tele", &["tele"]),
+        ("tele/a/+/b", &["tele/a//b", "tele/a/x/b"]),
+        ("#", &["tele", "tele/", "tele/a", "tele/a/b", "telex", "/a", "tele/a//b", "tele/a/x/b"]),
+    ] {
+        let mut network = Network::new();
+        let reader = reader(&mut network, &[filter]);
+        let client = network.connect("c");
+        for topic in ["tele", "tele/", "tele/a", "tele/a/b", "telex", "/a", "tele/a//b", "tele/a/x/b"] {
+            network.publish(client, topic, "");
+            let found = heard(&mut network, reader);
+            assert_eq!(found.len(), usize::from(topics.contains(&topic)), "{filter} {topic}");
+        }
+    }
+}
