@@ -10,7 +10,7 @@ use crate::memory::{Budget, append_bounded};
 use crate::names;
 use crate::numbers::Numbers;
 use crate::objects::{Instance, Member};
-use crate::raised::Raised;
+use crate::raised::{Raised, Reason};
 use crate::slab::{ClassId, ClosureId, StrId};
 use crate::value::{Library, Type, Value};
 use crate::vm::{Frame, OPERATOR_SLOTS, Then, Vm};
@@ -58,7 +58,7 @@ impl<N: Numbers> Vm<N> {
             Value::Closure(closure) => self.call_closure(closure, base, count, result, then, entry),
             Value::Native(id) if id == libs::CALL => self.call_spread(host, base, count, result, then, entry),
             Value::Native(id) => {
-                let native = libs::native::<N>(id).ok_or(Raised::Internal)?;
+                let native = libs::native::<N>(id).ok_or(Raised)?;
                 let outer = self.scratch.replace(base + count);
                 let value = native(self, host, Args { base, count });
                 self.scratch = outer;
@@ -82,7 +82,7 @@ impl<N: Numbers> Vm<N> {
             }
             Value::Instance(_) | Value::Super(_) => match self.find_method(callee, names::CALL_OPERATOR)? {
                 Some((method, receiver)) => {
-                    let first = base.checked_sub(1).ok_or(Raised::Internal)?;
+                    let first = base.checked_sub(1).ok_or(Raised)?;
                     self.set_slot(first, receiver)?;
                     self.call_value(host, method, first, count + 1, result, then, entry)
                 }
@@ -126,7 +126,7 @@ impl<N: Numbers> Vm<N> {
         if let Some(rest) = self.stack.get_mut(base + filled.min(parameters)..base + registers) {
             rest.fill(Value::Nil);
         }
-        let narrow = |value: usize| u32::try_from(value).map_err(|_| Raised::Memory);
+        let narrow = |value: usize| u32::try_from(value).map_err(|_| Raised);
         if let Some(caller) = self.frames.last_mut() {
             caller.pc = narrow(self.pc)?;
         }
@@ -197,13 +197,13 @@ impl<N: Numbers> Vm<N> {
             }
             Ok(answer) => {
                 // The call has had its effects: it must not be repeated for want of memory.
-                let value = match self.answer_value(&answer) {
-                    Err(Raised::Memory) => {
-                        self.collect();
-                        self.answer_value(&answer).map_err(|_| Raised::Internal)
+                let value = self.answer_value(&answer).or_else(|raised| {
+                    if self.heap.budget.reason() != Reason::Memory {
+                        return Err(raised);
                     }
-                    other => other,
-                }?;
+                    self.collect();
+                    self.answer_value(&answer).map_err(|_| self.raised(Reason::Internal))
+                })?;
                 self.set_slot(result, value)
             }
             Err(error) => {
@@ -261,7 +261,7 @@ impl<N: Numbers> Vm<N> {
         let instance = Value::Instance(id);
         match self.find_method(instance, names::INIT)? {
             Some((init, receiver)) => {
-                let first = base.checked_sub(1).ok_or(Raised::Internal)?;
+                let first = base.checked_sub(1).ok_or(Raised)?;
                 self.set_slot(first, receiver)?;
                 self.call_value(host, init, first, count + 1, result, Then::Construct(id), entry)
             }
@@ -284,7 +284,7 @@ impl<N: Numbers> Vm<N> {
         host: &mut dyn Host<N>,
         value: Value<N>,
     ) -> Result<Option<Value<N>>> {
-        let Some(&frame) = self.frames.last() else { return Err(Raised::Internal) };
+        let Some(&frame) = self.frames.last() else { return Err(Raised) };
         let result = frame.result as usize;
         if frame.then == Then::Import {
             self.heap.budget.reserve(&mut self.modules, 1)?;
@@ -343,7 +343,7 @@ impl<N: Numbers> Vm<N> {
         let floor = self.frames.len();
         let (pc, base, proto, scratch) = (self.pc, self.base, self.proto, self.scratch);
         if let Some(frame) = self.frames.last_mut() {
-            frame.pc = u32::try_from(pc).map_err(|_| Raised::Internal)?;
+            frame.pc = u32::try_from(pc).map_err(|_| Raised)?;
         }
         self.scratch = Some(place + arguments.len() + 1);
         self.reentry += 1;
@@ -462,7 +462,7 @@ impl<N: Numbers> Vm<N> {
         result: usize,
         entry: bool,
     ) -> Result<bool> {
-        let Some(&(name, _)) = self.imports.last() else { return Err(Raised::Internal) };
+        let Some(&(name, _)) = self.imports.last() else { return Err(Raised) };
         if value.is_nil() || matches!(value, Value::Bool(_)) {
             self.imports.pop();
             return Ok(false);
@@ -516,7 +516,7 @@ impl<N: Numbers> Vm<N> {
     // Members of classes, while they are made.
 
     pub(crate) fn add_member(&mut self, class: Value<N>, op: Op, name: StrId, value: Value<N>) -> Result<()> {
-        let Value::Class(id) = class else { return Err(Raised::Internal) };
+        let Value::Class(id) = class else { return Err(Raised) };
         let class = self.heap.classes.get_mut(id)?;
         let known = class.members.iter().position(|&(known, _)| known == name);
         let member = match op {
@@ -534,7 +534,10 @@ impl<N: Numbers> Vm<N> {
         if let Member::Field(place) = member
             && place == class.own_fields
         {
-            class.own_fields = class.own_fields.checked_add(1).ok_or(Raised::Memory)?;
+            class.own_fields = match class.own_fields.checked_add(1) {
+                Some(fields) => fields,
+                None => return Err(self.raised(Reason::Memory)),
+            };
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use crate::host::Host;
 use crate::names;
 use crate::numbers::{Integer, Numbers, Real as _};
 use crate::objects::{Cell, Class, Parent, Proto};
-use crate::raised::Raised;
+use crate::raised::{Raised, Reason};
 use crate::slab::StrId;
 use crate::value::Value;
 use crate::vm::{Handler, Then, Vm};
@@ -28,48 +28,51 @@ impl<N: Numbers> Vm<N> {
         let mut once = false;
         loop {
             let pc = self.pc;
-            let raised = match self.go(host, once) {
+            match self.go(host, once) {
                 Ok(Some(value)) => return Ok(value),
                 Ok(None) => {
                     once = false;
                     continue;
                 }
-                Err(raised) => raised,
-            };
-            match raised {
-                Raised::Exception => {
+                Err(Raised) => {}
+            }
+            match self.heap.budget.reason() {
+                Reason::Exception => {
                     once = false;
                     if !self.unwind(floor)? {
-                        return Err(raised);
+                        return Err(Raised);
                     }
+                    self.heap.budget.forget_reason();
                 }
-                Raised::Memory if !(once && pc + 1 == self.pc) => {
+                Reason::Memory if !(once && pc + 1 == self.pc) => {
                     // Again, now that there may be room.
                     self.traceback = alloc::vec::Vec::new();
                     self.collect();
                     self.pc = self.pc.saturating_sub(1);
                     once = true;
+                    self.heap.budget.forget_reason();
                 }
                 // The instruction is begun anew.
-                Raised::Slice if self.reserve > 0 => {
+                Reason::Slice if self.reserve > 0 => {
                     self.pc = self.pc.saturating_sub(1);
                     if floor == 0 && self.reentry == 0 {
-                        return Err(Raised::Paused);
+                        return Err(self.raised(Reason::Paused));
                     }
                     self.next_slice();
+                    self.heap.budget.forget_reason();
                 }
-                Raised::Slice => {
+                Reason::Slice => {
                     self.trace();
                     self.leave(floor)?;
-                    return Err(Raised::Steps);
+                    return Err(self.raised(Reason::Steps));
                 }
-                Raised::Suspended | Raised::Paused => return Err(raised),
-                Raised::Memory | Raised::Steps | Raised::Internal => {
+                Reason::Suspended | Reason::Paused => return Err(Raised),
+                Reason::Memory | Reason::Steps | Reason::Internal => {
                     if self.traceback.is_empty() {
                         self.trace();
                     }
                     self.leave(floor)?;
-                    return Err(raised);
+                    return Err(Raised);
                 }
             }
         }
@@ -138,8 +141,8 @@ impl<N: Numbers> Vm<N> {
     }
 
     fn constant(&self, place: u32) -> Result<Value<N>> {
-        let proto = self.heap.protos.get(self.proto.ok_or(Raised::Internal)?)?;
-        proto.constants.get(place as usize).copied().ok_or(Raised::Internal)
+        let proto = self.heap.protos.get(self.proto.ok_or(Raised)?)?;
+        proto.constants.get(place as usize).copied().ok_or(Raised)
     }
 
     /// A register or a constant.
@@ -159,7 +162,7 @@ impl<N: Numbers> Vm<N> {
             return self.register(operand as usize);
         }
         let place = (operand - u32::from(CONSTANT)) as usize;
-        proto.constants.get(place).copied().ok_or(Raised::Internal)
+        proto.constants.get(place).copied().ok_or(Raised)
     }
 
     fn name_operand(&mut self, operand: u32) -> Result<StrId> {
@@ -176,7 +179,7 @@ impl<N: Numbers> Vm<N> {
     #[inline]
     pub(crate) fn branch(&mut self, instruction: u32) -> Result<()> {
         let target = self.pc.checked_add_signed(code::distance(instruction) as isize);
-        self.pc = target.ok_or(Raised::Internal)?;
+        self.pc = target.ok_or(Raised)?;
         Ok(())
     }
 
@@ -194,14 +197,17 @@ impl<N: Numbers> Vm<N> {
     #[expect(clippy::too_many_lines, reason = "one arm per instruction")]
     fn go(&mut self, host: &mut dyn Host<N>, once: bool) -> Result<Option<Value<N>>> {
         loop {
-            let proto = self.heap.protos.get(self.proto.ok_or(Raised::Internal)?)?;
-            let instruction = *proto.code.get(self.pc).ok_or(Raised::Internal)?;
+            let proto = self.heap.protos.get(self.proto.ok_or(Raised)?)?;
+            let instruction = *proto.code.get(self.pc).ok_or(Raised)?;
             self.pc += 1;
-            self.steps = self.steps.checked_sub(1).ok_or(Raised::Slice)?;
+            match self.steps.checked_sub(1) {
+                Some(left) => self.steps = left,
+                None => return Err(self.raised(Reason::Slice)),
+            }
             let a = code::a(instruction);
             let b = code::b(instruction);
             let c = code::c(instruction);
-            match Op::of(instruction).ok_or(Raised::Internal)? {
+            match Op::of(instruction).ok_or(Raised)? {
                 Op::Move => {
                     let value = self.register(b as usize)?;
                     self.set_register(a, value)?;
@@ -403,7 +409,7 @@ impl<N: Numbers> Vm<N> {
                 }
                 Op::ListPush => {
                     let (list, value) = (self.register(a)?, self.operand(b)?);
-                    let Value::List(list) = list else { return Err(Raised::Internal) };
+                    let Value::List(list) = list else { return Err(Raised) };
                     self.heap.list_push(list, value)?;
                 }
                 Op::Map => {
@@ -412,7 +418,7 @@ impl<N: Numbers> Vm<N> {
                 }
                 Op::Class => {
                     let Value::Str(name) = self.constant(code::index(instruction))? else {
-                        return Err(Raised::Internal);
+                        return Err(Raised);
                     };
                     let class = Class {
                         name,
@@ -459,11 +465,11 @@ impl<N: Numbers> Vm<N> {
                 }
                 Op::Raise => {
                     self.exception = (self.register(a)?, self.register(a + 1)?);
-                    return Err(Raised::Exception);
+                    return Err(self.raised(Reason::Exception));
                 }
                 Op::Import => {
                     let Value::Str(name) = self.constant(code::index(instruction))? else {
-                        return Err(Raised::Internal);
+                        return Err(Raised);
                     };
                     self.import_module(host, name, self.base + a)?;
                 }
@@ -476,10 +482,10 @@ impl<N: Numbers> Vm<N> {
 
     pub(crate) fn open_handler(&mut self, first: usize, instruction: u32, is_loop: bool) -> Result<()> {
         let target = self.pc.checked_add_signed(code::distance(instruction) as isize);
-        let place = |value: usize| u32::try_from(value).map_err(|_| Raised::Internal);
+        let place = |value: usize| u32::try_from(value).map_err(|_| Raised);
         let handler = Handler {
-            frame: place(self.frames.len().checked_sub(1).ok_or(Raised::Internal)?)?,
-            target: place(target.ok_or(Raised::Internal)?)?,
+            frame: place(self.frames.len().checked_sub(1).ok_or(Raised)?)?,
+            target: place(target.ok_or(Raised)?)?,
             first: place(first)?,
             is_loop,
         };

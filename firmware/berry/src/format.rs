@@ -150,7 +150,7 @@ impl<N: Numbers> Vm<N> {
         } else {
             let mut scientific = Scientific::new();
             let precision = precision.min(MAX_MANTISSA - 8);
-            write!(scientific, "{real:.precision$e}").map_err(|_| Raised::Internal)?;
+            write!(scientific, "{real:.precision$e}").map_err(|_| Raised)?;
             let (digits, negative, exponent) = scientific.parts();
             self.put(text, if negative { b"-" } else { b"" })?;
             self.put(text, digits.get(..1).unwrap_or_default())?;

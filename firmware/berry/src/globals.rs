@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use crate::heap::Heap;
 use crate::numbers::Numbers;
-use crate::raised::Raised;
+use crate::raised::{Raised, Reason};
 use crate::slab::StrId;
 use crate::value::Value;
 
@@ -28,9 +28,9 @@ impl<N: Numbers> Globals<N> {
             return Ok(place);
         }
         if self.names.len() >= crate::code::MAX_INDEX as usize {
-            return Err(Raised::Memory);
+            return Err(heap.budget.raised(Reason::Memory));
         }
-        let place = u32::try_from(self.names.len()).map_err(|_| Raised::Memory)?;
+        let place = u32::try_from(self.names.len()).map_err(|_| Raised)?;
         heap.budget.reserve(&mut self.names, 1)?;
         heap.budget.push(&mut self.values, Value::Nil)?;
         heap.budget.push(&mut self.names, name)?;
@@ -39,12 +39,12 @@ impl<N: Numbers> Globals<N> {
 
     #[inline]
     pub(crate) fn get(&self, place: u32) -> Result<Value<N>, Raised> {
-        self.values.get(place as usize).copied().ok_or(Raised::Internal)
+        self.values.get(place as usize).copied().ok_or(Raised)
     }
 
     #[inline]
     pub(crate) fn set(&mut self, place: u32, value: Value<N>) -> Result<(), Raised> {
-        *self.values.get_mut(place as usize).ok_or(Raised::Internal)? = value;
+        *self.values.get_mut(place as usize).ok_or(Raised)? = value;
         Ok(())
     }
 

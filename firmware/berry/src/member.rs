@@ -5,7 +5,7 @@ use crate::libs;
 use crate::names;
 use crate::numbers::{Integer as _, Numbers};
 use crate::objects::{Member, Parent, Small};
-use crate::raised::Raised;
+use crate::raised::{Raised, Reason};
 use crate::slab::{ClassId, InstanceId, StrId};
 use crate::value::{Library, Type, Value};
 use crate::vm::Vm;
@@ -53,7 +53,7 @@ impl<N: Numbers> Vm<N> {
             Value::Instance(id) => Some((id, Parent::Class(self.heap.instances.get(id)?.class))),
             Value::Super(id) => match *self.heap.smalls.get(id)? {
                 Small::Super { instance, class } => Some((instance, class)),
-                _ => return Err(Raised::Internal),
+                _ => return Err(Raised),
             },
             _ => None,
         })
@@ -104,7 +104,7 @@ impl<N: Numbers> Vm<N> {
         let message = outcome.and_then(|()| self.heap.string(text.as_bytes()));
         self.discard(text);
         self.exception = (Value::Str(names::ATTRIBUTE_ERROR), message?);
-        Err(Raised::Exception)
+        Err(self.raised(Reason::Exception))
     }
 
     fn write_missing(
@@ -271,7 +271,7 @@ impl<N: Numbers> Vm<N> {
     ) -> Result<()> {
         match object {
             Value::Instance(_) | Value::Super(_) => {
-                let Some((instance, class)) = self.view(object)? else { return Err(Raised::Internal) };
+                let Some((instance, class)) = self.view(object)? else { return Err(Raised) };
                 match self.find_in_class(class, name)? {
                     Some(Found::Field(place)) => {
                         if let Some(field) = self.heap.instances.get_mut(instance)?.fields.get_mut(place) {
@@ -341,7 +341,7 @@ impl<N: Numbers> Vm<N> {
         let message = outcome.and_then(|()| self.heap.string(text.as_bytes()));
         self.discard(text);
         self.exception = (Value::Str(names::ATTRIBUTE_ERROR), message?);
-        Err(Raised::Exception)
+        Err(self.raised(Reason::Exception))
     }
 
     fn write_cannot_assign(
@@ -451,7 +451,7 @@ impl<N: Numbers> Vm<N> {
 
     /// A character or a part of a string.
     fn string_item(&mut self, object: Value<N>, key: Value<N>) -> Result<Value<N>> {
-        let Value::Str(id) = object else { return Err(Raised::Internal) };
+        let Value::Str(id) = object else { return Err(Raised) };
         let length = self.heap.text(id)?.len();
         let (first, end) = match key {
             Value::Int(int) => match place_in(length, int.wide()) {
@@ -459,7 +459,7 @@ impl<N: Numbers> Vm<N> {
                 None => return self.raise(names::INDEX_ERROR, "string index out of range"),
             },
             Value::Range(range) => {
-                let Small::Range(range) = self.heap.smalls.get(range)? else { return Err(Raised::Internal) };
+                let Small::Range(range) = self.heap.smalls.get(range)? else { return Err(Raised) };
                 part_of(length, range.lower.wide(), range.upper.wide())
             }
             _ => return self.raise(names::INDEX_ERROR, "string indices must be integers"),

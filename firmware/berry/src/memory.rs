@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use hashbrown::HashTable;
 
 use crate::limits::{BLOCK_OVERHEAD_BYTES, FIRST_COLLECTION_BYTES, MIN_ELEMENTS};
-use crate::raised::Raised;
+use crate::raised::{Raised, Reason};
 
 /// Bytes held and the most that may be.
 #[derive(Debug)]
@@ -22,11 +22,35 @@ pub(crate) struct Budget {
     peak: usize,
     /// Where the next collection is due.
     threshold: usize,
+    /// Of the last [`Raised`].
+    reason: Reason,
 }
 
 impl Budget {
     pub(crate) const fn new(limit: usize) -> Self {
-        Budget { limit, used: 0, peak: 0, threshold: FIRST_COLLECTION_BYTES }
+        Budget { limit, used: 0, peak: 0, threshold: FIRST_COLLECTION_BYTES, reason: Reason::Internal }
+    }
+
+    /// Notes why the work ends.
+    #[cold]
+    pub(crate) fn raised(&mut self, reason: Reason) -> Raised {
+        self.reason = reason;
+        Raised
+    }
+
+    #[cold]
+    fn refuse<T>(&mut self) -> Result<T, Raised> {
+        Err(self.raised(Reason::Memory))
+    }
+
+    /// Why the work ended; [`Reason::Internal`] where nobody noted one.
+    pub(crate) const fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// What was noted has been dealt with.
+    pub(crate) fn forget_reason(&mut self) {
+        self.reason = Reason::Internal;
     }
 
     pub(crate) const fn used(&self) -> usize {
@@ -72,16 +96,18 @@ impl Budget {
         }
         let before = block_bytes::<T>(list.capacity());
         if !self.permits(block_bytes::<T>(capacity).saturating_sub(before)) {
-            return Err(Raised::Memory);
+            return self.refuse();
         }
-        list.try_reserve_exact(capacity.saturating_sub(list.len())).map_err(|_| Raised::Memory)?;
+        if list.try_reserve_exact(capacity.saturating_sub(list.len())).is_err() {
+            return self.refuse();
+        }
         self.recharge(before, block_bytes::<T>(list.capacity()));
         Ok(())
     }
 
     /// Makes room for `additional` elements, and some more where the budget allows it.
     pub(crate) fn reserve<T>(&mut self, list: &mut Vec<T>, additional: usize) -> Result<(), Raised> {
-        let needed = list.len().checked_add(additional).ok_or(Raised::Memory)?;
+        let needed = list.len().saturating_add(additional);
         if needed <= list.capacity() {
             return Ok(());
         }
@@ -99,7 +125,7 @@ impl Budget {
     #[inline]
     pub(crate) fn push_reserved<T>(list: &mut Vec<T>, value: T) -> Result<(), Raised> {
         if list.len() == list.capacity() {
-            return Err(Raised::Internal);
+            return Err(Raised);
         }
         list.push(value);
         Ok(())
@@ -205,9 +231,11 @@ impl Budget {
             + GROUP_BYTES
             + BLOCK_OVERHEAD_BYTES;
         if !self.permits(after.saturating_sub(before)) {
-            return Err(Raised::Memory);
+            return self.refuse();
         }
-        table.try_reserve(1, hash).map_err(|_| Raised::Memory)?;
+        if table.try_reserve(1, hash).is_err() {
+            return self.refuse();
+        }
         self.recharge(before, table_bytes(table));
         Ok(())
     }

@@ -174,7 +174,7 @@ impl<N: Numbers> Vm<N> {
             }
             (Value::Int(_) | Value::Real(_), Value::Int(_) | Value::Real(_)) => {
                 let (Some(x), Some(y)) = (left.as_real(), right.as_real()) else {
-                    return Err(Raised::Internal);
+                    return Err(Raised);
                 };
                 Value::Real(match op {
                     Op::Add => x.add(y),
@@ -192,7 +192,7 @@ impl<N: Numbers> Vm<N> {
             (Value::Str(x), _) if op == Op::Connect => match right {
                 Value::Str(y) => self.joined(x, y)?,
                 other => {
-                    let Value::Str(y) = self.string_of(host, other)? else { return Err(Raised::Internal) };
+                    let Value::Str(y) = self.string_of(host, other)? else { return Err(Raised) };
                     self.joined(x, y)?
                 }
             },

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::marker::PhantomData;
 
 use crate::memory::Budget;
-use crate::raised::Raised;
+use crate::raised::{Raised, Reason};
 
 impl StrId {
     /// The string at a place.
@@ -109,7 +109,7 @@ impl<K: Key, T> Slab<K, T> {
             return Ok(());
         }
         if self.entries.len() >= (u32::MAX >> 1) as usize {
-            return Err(Raised::Memory);
+            return Err(budget.raised(Reason::Memory));
         }
         let length = self.entries.len();
         budget
@@ -157,7 +157,7 @@ impl<K: Key, T> Slab<K, T> {
     pub(crate) fn get(&self, key: K) -> Result<&T, Raised> {
         match self.entries.get(key.index() as usize) {
             Some(Entry::Live { value, .. }) => Ok(value),
-            _ => Err(Raised::Internal),
+            _ => Err(Raised),
         }
     }
 
@@ -165,7 +165,7 @@ impl<K: Key, T> Slab<K, T> {
     pub(crate) fn get_mut(&mut self, key: K) -> Result<&mut T, Raised> {
         match self.entries.get_mut(key.index() as usize) {
             Some(Entry::Live { value, .. }) => Ok(value),
-            _ => Err(Raised::Internal),
+            _ => Err(Raised),
         }
     }
 

@@ -92,7 +92,7 @@ impl<N: Numbers> Vm<N> {
     pub(crate) fn put_format(&mut self, text: &mut Text, arguments: fmt::Arguments<'_>) -> Result<()> {
         let mut writer = Writer { vm: self, text, outcome: Ok(()) };
         let written = writer.write_fmt(arguments);
-        writer.outcome.and(written.map_err(|_| Raised::Internal))
+        writer.outcome.and(written.map_err(|_| Raised))
     }
 
     /// Gives a text back.
@@ -232,8 +232,8 @@ impl<N: Numbers> Vm<N> {
     }
 
     fn write_range(&mut self, text: &mut Text, value: Value<N>) -> Result<()> {
-        let Value::Range(id) = value else { return Err(Raised::Internal) };
-        let &Small::Range(range) = self.heap.smalls.get(id)? else { return Err(Raised::Internal) };
+        let Value::Range(id) = value else { return Err(Raised) };
+        let &Small::Range(range) = self.heap.smalls.get(id)? else { return Err(Raised) };
         let (lower, upper, step) = (range.lower.wide(), range.upper.wide(), range.step.wide());
         if step == 1 {
             self.put_format(text, format_args!("({lower}..{upper})"))
@@ -243,7 +243,7 @@ impl<N: Numbers> Vm<N> {
     }
 
     fn write_bytes(&mut self, text: &mut Text, value: Value<N>) -> Result<()> {
-        let Value::Bytes(id) = value else { return Err(Raised::Internal) };
+        let Value::Bytes(id) = value else { return Err(Raised) };
         self.put(text, b"bytes('")?;
         let length = self.heap.bytes.get(id)?.data.len();
         for at in 0..length.min(SHOWN_BYTES) {
@@ -261,7 +261,7 @@ impl<N: Numbers> Vm<N> {
         quoted: bool,
         outer: Option<&Around<'_, N>>,
     ) -> Result<()> {
-        let Some((instance, class)) = self.view(value)? else { return Err(Raised::Internal) };
+        let Some((instance, class)) = self.view(value)? else { return Err(Raised) };
         match self.find_method(value, names::TOSTRING)? {
             Some((Value::Native(_), base)) if Self::machine_type(base).is_some() => {
                 return self.write_value(host, text, base, quoted, outer);

@@ -13,7 +13,7 @@ use crate::memory::append_bounded;
 use crate::names;
 use crate::numbers::Numbers;
 use crate::objects::Closure;
-use crate::raised::Raised;
+use crate::raised::{Raised, Reason};
 use crate::slab::{CellId, ClosureId, InstanceId, ProtoId, StrId};
 use crate::value::Value;
 
@@ -247,8 +247,9 @@ impl<N: Numbers> Vm<N> {
         self.traceback = alloc::vec::Vec::new();
         self.scratch = Some(count + 2);
         self.set_slot(0, callee).map_err(|raised| self.describe(raised))?;
+        self.heap.budget.forget_reason();
         let mut called = self.call_value(host, callee, 1, count, 0, Then::Store, true);
-        if called == Err(Raised::Memory) {
+        if called.is_err() && self.heap.budget.reason() == Reason::Memory {
             self.collect();
             called = self.call_value(host, callee, 1, count, 0, Then::Store, true);
         }
@@ -309,8 +310,8 @@ impl<N: Numbers> Vm<N> {
                 self.reset();
                 Ok(Progress::Done(value))
             }
-            Err(Raised::Suspended) => Ok(Progress::Suspended),
-            Err(Raised::Paused) => {
+            Err(Raised) if self.heap.budget.reason() == Reason::Suspended => Ok(Progress::Suspended),
+            Err(Raised) if self.heap.budget.reason() == Reason::Paused => {
                 self.paused = true;
                 Ok(Progress::Paused)
             }
@@ -362,7 +363,7 @@ impl<N: Numbers> Vm<N> {
 
     pub(crate) fn suspend(&mut self, result: usize) -> Raised {
         self.suspended = Some(result);
-        Raised::Suspended
+        self.raised(Reason::Suspended)
     }
 
     /// Keeps a value from the collector until [`Vm::release`].
@@ -531,7 +532,7 @@ impl<N: Numbers> Vm<N> {
             self.collect();
         }
         let mut compiled = self.try_compile(host, name.as_bytes(), source, scope);
-        if let Err(Failed::Raised(Raised::Memory)) = compiled {
+        if matches!(compiled, Err(Failed::Raised(Raised))) && self.heap.budget.reason() == Reason::Memory {
             self.collect();
             compiled = self.try_compile(host, name.as_bytes(), source, scope);
         }
@@ -570,16 +571,17 @@ impl<N: Numbers> Vm<N> {
         self.heap.closures.insert(&mut self.heap.budget, closure)
     }
 
-    fn describe(&mut self, raised: Raised) -> Error {
-        let kind = match raised {
-            Raised::Exception => ErrorKind::Exception,
-            Raised::Memory => ErrorKind::Memory,
-            Raised::Steps | Raised::Slice => ErrorKind::Steps,
-            Raised::Suspended | Raised::Paused | Raised::Internal => ErrorKind::Internal,
+    fn describe(&mut self, _: Raised) -> Error {
+        let reason = self.heap.budget.reason();
+        let kind = match reason {
+            Reason::Exception => ErrorKind::Exception,
+            Reason::Memory => ErrorKind::Memory,
+            Reason::Steps | Reason::Slice => ErrorKind::Steps,
+            Reason::Suspended | Reason::Paused | Reason::Internal => ErrorKind::Internal,
         };
         let mut text = Vec::new();
-        match raised {
-            Raised::Exception => {
+        match reason {
+            Reason::Exception => {
                 let (exception, message) = self.exception;
                 self.describe_value(&mut text, exception);
                 if !message.is_nil() {
@@ -587,11 +589,11 @@ impl<N: Numbers> Vm<N> {
                     self.describe_value(&mut text, message);
                 }
             }
-            Raised::Memory => append_bounded(&mut text, b"memory_error: the heap is full", usize::MAX),
-            Raised::Steps | Raised::Slice => {
+            Reason::Memory => append_bounded(&mut text, b"memory_error: the heap is full", usize::MAX),
+            Reason::Steps | Reason::Slice => {
                 append_bounded(&mut text, b"timeout_error: the script takes too many steps", usize::MAX);
             }
-            Raised::Suspended | Raised::Paused | Raised::Internal => {
+            Reason::Suspended | Reason::Paused | Reason::Internal => {
                 append_bounded(&mut text, b"internal_error: the machine is at fault", usize::MAX);
             }
         }
@@ -640,6 +642,12 @@ impl<N: Numbers> Vm<N> {
         }
     }
 
+    /// Notes why the work ends.
+    #[cold]
+    pub(crate) fn raised(&mut self, reason: Reason) -> Raised {
+        self.heap.budget.raised(reason)
+    }
+
     /// Takes steps from the run's budget.
     #[inline]
     pub(crate) fn spend(&mut self, steps: usize) -> Result<(), Raised> {
@@ -659,7 +667,10 @@ impl<N: Numbers> Vm<N> {
         let left = u32::try_from(missing).ok().and_then(|missing| self.reserve.checked_sub(missing));
         self.steps = 0;
         self.reserve = left.unwrap_or(0);
-        left.map(|_| ()).ok_or(Raised::Steps)
+        match left {
+            Some(_) => Ok(()),
+            None => Err(self.raised(Reason::Steps)),
+        }
     }
 
     /// Raises an exception with a fixed name and text.
@@ -675,7 +686,7 @@ impl<N: Numbers> Vm<N> {
         }
         let message = self.heap.string(&text)?;
         self.exception = (Value::Str(exception), message);
-        Err(Raised::Exception)
+        Err(self.raised(Reason::Exception))
     }
 
     pub(crate) fn type_error<T>(&mut self, parts: &[&str]) -> Result<T, Raised> {
@@ -688,12 +699,12 @@ impl<N: Numbers> Vm<N> {
 
     #[inline]
     pub(crate) fn slot(&self, place: usize) -> Result<Value<N>, Raised> {
-        self.stack.get(place).copied().ok_or(Raised::Internal)
+        self.stack.get(place).copied().ok_or(Raised)
     }
 
     #[inline]
     pub(crate) fn set_slot(&mut self, place: usize, value: Value<N>) -> Result<(), Raised> {
-        *self.stack.get_mut(place).ok_or(Raised::Internal)? = value;
+        *self.stack.get_mut(place).ok_or(Raised)? = value;
         Ok(())
     }
 

@@ -18,7 +18,7 @@ impl<N: Numbers> Vm<N> {
         let next = match over {
             Value::Range(range) => match self.heap.smalls.get(range)? {
                 Small::Range(range) => Some(range.lower.wide()),
-                _ => return Err(Raised::Internal),
+                _ => return Err(Raised),
             },
             Value::List(_) | Value::Map(_) | Value::Bytes(_) => Some(0),
             _ => None,
@@ -64,7 +64,7 @@ impl<N: Numbers> Vm<N> {
     /// The next element of what the machine itself can walk over.
     pub(crate) fn iterate(&mut self, id: crate::slab::SmallId) -> Result<Option<Value<N>>> {
         let &Small::Iterator { over, next, keys } = self.heap.smalls.get(id)? else {
-            return Err(Raised::Internal);
+            return Err(Raised);
         };
         let place = usize::try_from(next).unwrap_or(usize::MAX);
         let (value, after) = match over {
@@ -80,7 +80,7 @@ impl<N: Numbers> Vm<N> {
                 next + 1,
             ),
             Value::Range(range) => {
-                let Small::Range(range) = self.heap.smalls.get(range)? else { return Err(Raised::Internal) };
+                let Small::Range(range) = self.heap.smalls.get(range)? else { return Err(Raised) };
                 let (upper, step) = (range.upper.wide(), range.step.wide());
                 let inside = if step > 0 { next <= upper } else { next >= upper };
                 // A range that ends at the last integer would begin anew.
@@ -107,22 +107,22 @@ impl<N: Numbers> Vm<N> {
     // Closures.
 
     pub(crate) fn registers(&self) -> Result<usize> {
-        let proto = self.heap.protos.get(self.proto.ok_or(Raised::Internal)?)?;
+        let proto = self.heap.protos.get(self.proto.ok_or(Raised)?)?;
         Ok(usize::from(proto.registers))
     }
 
     fn running_closure(&self) -> Result<ClosureId> {
-        self.frames.last().map(|frame| frame.closure).ok_or(Raised::Internal)
+        self.frames.last().map(|frame| frame.closure).ok_or(Raised)
     }
 
     pub(crate) fn cell(&self, place: u32) -> Result<CellId> {
         let closure = self.heap.closures.get(self.running_closure()?)?;
-        closure.cells.get(place as usize).copied().ok_or(Raised::Internal)
+        closure.cells.get(place as usize).copied().ok_or(Raised)
     }
 
     pub(crate) fn make_closure(&mut self, a: usize, place: u32) -> Result<()> {
-        let outer = self.heap.protos.get(self.proto.ok_or(Raised::Internal)?)?;
-        let proto = *outer.protos.get(place as usize).ok_or(Raised::Internal)?;
+        let outer = self.heap.protos.get(self.proto.ok_or(Raised)?)?;
+        let proto = *outer.protos.get(place as usize).ok_or(Raised)?;
         let count = self.heap.protos.get(proto)?.captures.len();
         self.heap.closures.reserve(&mut self.heap.budget)?;
         let mut cells = self.heap.budget.fill(count, CellId::new(0))?;
@@ -141,10 +141,10 @@ impl<N: Numbers> Vm<N> {
 
     fn capture(&mut self, proto: crate::slab::ProtoId, at: usize) -> Result<CellId> {
         let capture = self.heap.protos.get(proto)?.captures.get(at).copied();
-        match capture.ok_or(Raised::Internal)? {
+        match capture.ok_or(Raised)? {
             Capture { local: false, place } => self.cell(u32::from(place)),
             Capture { local: true, place } => {
-                let place = u32::try_from(self.base + usize::from(place)).map_err(|_| Raised::Internal)?;
+                let place = u32::try_from(self.base + usize::from(place)).map_err(|_| Raised)?;
                 self.open_cell(place)
             }
         }
@@ -183,7 +183,7 @@ impl<N: Numbers> Vm<N> {
     // Classes.
 
     pub(crate) fn inherit(&mut self, class: Value<N>, parent: Value<N>) -> Result<()> {
-        let Value::Class(class) = class else { return Err(Raised::Internal) };
+        let Value::Class(class) = class else { return Err(Raised) };
         let (parent, fields, root) = match parent {
             Value::Class(id) => {
                 let above = self.heap.classes.get(id)?;

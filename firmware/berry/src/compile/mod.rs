@@ -146,7 +146,7 @@ impl<N: Numbers> Compiler<'_, '_, N> {
     }
 
     fn seal(&mut self) -> Result<ProtoId> {
-        let Some(function) = self.functions.pop() else { return Err(Stop::Raised(Raised::Internal)) };
+        let Some(function) = self.functions.pop() else { return Err(Stop::Raised(Raised)) };
         let sealed = function.seal(self.heap, self.source);
         function.discard(self.heap);
         Ok(sealed?)
@@ -234,7 +234,7 @@ impl<N: Numbers> Compiler<'_, '_, N> {
     // Code.
 
     fn function(&mut self) -> Result<&mut Function<N>> {
-        self.functions.last_mut().ok_or(Stop::Raised(Raised::Internal))
+        self.functions.last_mut().ok_or(Stop::Raised(Raised))
     }
 
     fn fit<T>(&mut self, outcome: core::result::Result<T, Unfit>) -> Result<T> {
@@ -250,7 +250,7 @@ impl<N: Numbers> Compiler<'_, '_, N> {
         work: impl FnOnce(&mut Function<N>, &mut Heap<N>, u32) -> core::result::Result<T, Unfit>,
     ) -> Result<T> {
         let line = self.line;
-        let Some(function) = self.functions.last_mut() else { return Err(Stop::Raised(Raised::Internal)) };
+        let Some(function) = self.functions.last_mut() else { return Err(Stop::Raised(Raised)) };
         let outcome = work(function, self.heap, line);
         self.fit(outcome)
     }
@@ -280,7 +280,7 @@ impl<N: Numbers> Compiler<'_, '_, N> {
     fn reserve(&mut self, count: usize) -> Result<u8> {
         let first = self.with(|function, _, _| function.reserve_registers(count))?;
         // Registers are fewer than MAX_REGISTERS.
-        u8::try_from(first).map_err(|_| Stop::Raised(Raised::Internal))
+        u8::try_from(first).map_err(|_| Stop::Raised(Raised))
     }
 
     fn constant_index(&mut self, value: Value<N>) -> Result<u32> {
@@ -310,7 +310,7 @@ impl<N: Numbers> Compiler<'_, '_, N> {
         let function = self.function()?;
         function.locals.truncate(start);
         function.free = start;
-        function.blocks.pop().ok_or(Stop::Raised(Raised::Internal))
+        function.blocks.pop().ok_or(Stop::Raised(Raised))
     }
 
     /// Closes the cells of the locals from one on, if any was captured.
@@ -321,7 +321,7 @@ impl<N: Numbers> Compiler<'_, '_, N> {
             .get(first..)
             .is_some_and(|locals| locals.iter().any(|local| local.captured));
         if captured {
-            let register = u8::try_from(first).map_err(|_| Stop::Raised(Raised::Internal))?;
+            let register = u8::try_from(first).map_err(|_| Stop::Raised(Raised))?;
             self.emit(code::indexed(Op::Close, register, 0))?;
         }
         Ok(())
@@ -337,7 +337,7 @@ impl<N: Numbers> Compiler<'_, '_, N> {
             heap.budget.push(&mut function.locals, function::Local { name, captured: false })?;
             Ok(())
         })?;
-        u8::try_from(place).map_err(|_| Stop::Raised(Raised::Internal))
+        u8::try_from(place).map_err(|_| Stop::Raised(Raised))
     }
 
     /// Whether names that are made here are global.

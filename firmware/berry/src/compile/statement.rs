@@ -205,7 +205,7 @@ impl<N: Numbers> Compiler<'_, '_, N> {
         let Some(place) = function.blocks.iter().rposition(|block| block.is_loop) else {
             return self.error(&[symbol.text(), " not loop"]);
         };
-        let Some(&block) = function.blocks.get(place) else { return Err(Stop::Raised(Raised::Internal)) };
+        let Some(&block) = function.blocks.get(place) else { return Err(Stop::Raised(Raised)) };
         let open = function.handlers.saturating_sub(block.handlers);
         if open > 0 {
             self.emit(code::indexed(Op::EndTry, open, 0))?;
@@ -315,7 +315,7 @@ impl<N: Numbers> Compiler<'_, '_, N> {
     fn try_statement(&mut self) -> Result<()> {
         self.advance()?;
         let first =
-            u8::try_from(self.function()?.locals.len()).map_err(|_| Stop::Raised(Raised::Internal))?;
+            u8::try_from(self.function()?.locals.len()).map_err(|_| Stop::Raised(Raised))?;
         let handler = self.jump(Op::Try, first)?;
         let function = self.function()?;
         if function.handlers >= 200 {

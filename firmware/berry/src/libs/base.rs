@@ -7,7 +7,7 @@ use crate::host::Host;
 use crate::names;
 use crate::numbers::{Integer as _, Numbers, Real as _};
 use crate::objects::{Parent, Small};
-use crate::raised::Raised;
+use crate::raised::{Raised, Reason};
 use crate::slab::StrId;
 use crate::value::Value;
 use crate::vm::Vm;
@@ -271,7 +271,7 @@ fn assert<N: Numbers>(vm: &mut Vm<N>, host: &mut dyn Host<N>, args: Args) -> Res
     match vm.arg(args, 1) {
         message @ Value::Str(_) => {
             vm.exception = (Value::Str(names::ASSERT_FAILED), message);
-            Err(Raised::Exception)
+            Err(vm.raised(Reason::Exception))
         }
         _ => vm.raise(names::ASSERT_FAILED, "assert failed!"),
     }
@@ -327,7 +327,7 @@ pub(super) fn iter<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) 
     let next = match over {
         Value::Range(id) => match vm.heap.smalls.get(id)? {
             Small::Range(range) => range.lower.wide(),
-            _ => return Err(Raised::Internal),
+            _ => return Err(Raised),
         },
         _ => 0,
     };

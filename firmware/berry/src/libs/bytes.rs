@@ -136,7 +136,7 @@ fn item<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Result<V
             None => out_of_range(vm),
         },
         Value::Range(range) => {
-            let &Small::Range(range) = vm.heap.smalls.get(range)? else { return Err(Raised::Internal) };
+            let &Small::Range(range) = vm.heap.smalls.get(range)? else { return Err(Raised) };
             let (first, end) = part_of(length, range.lower.wide(), range.upper.wide());
             part(vm, id, first, end)
         }
@@ -530,7 +530,7 @@ impl<N: Numbers> Vm<N> {
             let length = length(self, left)?;
             match part(self, left, 0, length)? {
                 Value::Bytes(copy) => copy,
-                _ => return Err(Raised::Internal),
+                _ => return Err(Raised),
             }
         } else {
             left

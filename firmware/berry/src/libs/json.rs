@@ -270,7 +270,7 @@ fn write<N: Numbers>(
         }
         other => {
             let shown = vm.string_of(host, other)?;
-            let Value::Str(id) = shown else { return Err(Raised::Internal) };
+            let Value::Str(id) = shown else { return Err(Raised) };
             vm.put_escaped(text, id, b'"')
         }
     }
@@ -314,7 +314,7 @@ fn write_elements<N: Numbers>(
         new_line(vm, text, inner)?;
         if let Some(key) = key {
             let shown = vm.string_of(host, key)?;
-            let Value::Str(id) = shown else { return Err(Raised::Internal) };
+            let Value::Str(id) = shown else { return Err(Raised) };
             vm.put_escaped(text, id, b'"')?;
             vm.put(text, if indent.is_some() { b": ".as_slice() } else { b":" })?;
         }

@@ -134,7 +134,7 @@ fn item<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Result<V
             None => out_of_range(vm),
         },
         Value::Range(range) => {
-            let &Small::Range(range) = vm.heap.smalls.get(range)? else { return Err(Raised::Internal) };
+            let &Small::Range(range) = vm.heap.smalls.get(range)? else { return Err(Raised) };
             let (first, end) = part_of(length, range.lower.wide(), range.upper.wide());
             vm.spend(end - first)?;
             let part = vm.heap.list(end - first)?;

@@ -6,7 +6,7 @@ use crate::host::Host;
 use crate::names;
 use crate::numbers::Numbers;
 use crate::objects::Small;
-use crate::raised::Raised;
+use crate::raised::Reason;
 use crate::slab::{MapId, StrId};
 use crate::value::Value;
 use crate::vm::Vm;
@@ -49,7 +49,7 @@ fn item<N: Numbers>(vm: &mut Vm<N>, host: &mut dyn Host<N>, args: Args) -> Resul
         None => {
             let message = vm.string_of(host, key)?;
             vm.exception = (Value::Str(names::KEY_ERROR), message);
-            Err(Raised::Exception)
+            Err(vm.raised(Reason::Exception))
         }
     }
 }

@@ -29,7 +29,7 @@ fn own<N: Numbers>(vm: &mut Vm<N>, args: Args) -> Result<Range<N>> {
     match vm.own(args) {
         Value::Range(id) => match vm.heap.smalls.get(id)? {
             &Small::Range(range) => Ok(range),
-            _ => Err(Raised::Internal),
+            _ => Err(Raised),
         },
         _ => vm.wrong_self(names::RANGE),
     }
