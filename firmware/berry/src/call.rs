@@ -68,7 +68,7 @@ impl<N: Numbers> Vm<N> {
                 }?;
                 self.set_slot(result, value)
             }
-            Value::Host(id) => self.call_host(host, id, base, count, result),
+            Value::Host(id) => self.call_host(host, id.0, base, count, result),
             Value::Iterator(id) => match self.iterate(id)? {
                 Some(value) => self.set_slot(result, value),
                 None => self.raise(names::STOP_ITERATION, ""),
@@ -181,11 +181,12 @@ impl<N: Numbers> Vm<N> {
     fn call_host(
         &mut self,
         host: &mut dyn Host<N>,
-        id: u16,
+        id: u32,
         base: usize,
         count: usize,
         result: usize,
     ) -> Result<()> {
+        let id = u16::try_from(id).map_err(|_| Raised)?;
         let answer = host.call(id, &mut Call { vm: self, base, count });
         match answer {
             Ok(Answer::Suspend) if self.reentry > 0 => {
@@ -216,7 +217,7 @@ impl<N: Numbers> Vm<N> {
     pub(crate) fn answer_value(&mut self, answer: &Answer) -> Result<Value<N>> {
         Ok(match answer {
             Answer::Nil | Answer::Suspend => Value::Nil,
-            &Answer::Bool(bool) => Value::Bool(bool),
+            &Answer::Bool(bool) => Value::bool(bool),
             &Answer::Int(int) => Value::int(int),
             &Answer::Real(real) => Value::real(real),
             Answer::Text(text) => {

@@ -1,160 +1,151 @@
-//! Numbers as text: integers, and reals as C's `%g` writes them.
+//! Numbers as text, as C's `printf` writes them.
 
-use core::fmt::{self, Write as _};
-
+use crate::decimal::Decimal;
 use crate::numbers::Real;
+use crate::raised::Raised;
+
+type Result<T> = core::result::Result<T, Raised>;
 
 /// A number as text, without memory.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Digits {
-    bytes: [u8; 40],
+    bytes: [u8; 32],
     length: usize,
 }
 
 impl Default for Digits {
     fn default() -> Self {
-        Digits { bytes: [0; 40], length: 0 }
-    }
-}
-
-impl fmt::Write for Digits {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let end = self.length + text.len();
-        self.bytes.get_mut(self.length..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
-        self.length = end;
-        Ok(())
+        Digits { bytes: [0; 32], length: 0 }
     }
 }
 
 impl Digits {
-    fn shown(&self) -> &[u8] {
+    fn append(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            if let Some(slot) = self.bytes.get_mut(self.length) {
+                *slot = byte;
+                self.length += 1;
+            }
+        }
+    }
+
+    pub(crate) fn shown(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or_default()
     }
 
     pub(crate) fn decimal(&mut self, value: i64) -> &[u8] {
-        self.length = 0;
-        // The longest integer has twenty characters.
-        let _ = write!(self, "{value}");
+        if value < 0 {
+            self.append(b"-");
+        }
+        self.unsigned(value.unsigned_abs())
+    }
+
+    pub(crate) fn unsigned(&mut self, value: u64) -> &[u8] {
+        let mut limbs = [0; 5];
+        let mut digits = [0; 24];
+        let decimal = Decimal::expand(value, 0, &mut limbs, &mut digits);
+        for place in 0..decimal.point {
+            self.append(&[decimal.digit(place)]);
+        }
+        self.shown()
+    }
+
+    /// In a base of `2^bits`, with zeros in front up to `width` digits.
+    pub(crate) fn radix(&mut self, value: u64, bits: u32, width: u32, upper: bool) -> &[u8] {
+        let letters = if upper { b"0123456789ABCDEF" } else { b"0123456789abcdef" };
+        let count = (u64::BITS - value.leading_zeros()).div_ceil(bits).max(width);
+        for place in (0..count).rev() {
+            let digit = value.checked_shr(place * bits).unwrap_or(0) & ((1 << bits) - 1);
+            self.append(letters.get(digit as usize..=digit as usize).unwrap_or_default());
+        }
         self.shown()
     }
 
     /// As `%g`.
-    pub(crate) fn shortest<R: Real>(&mut self, value: R) -> &[u8] {
-        self.length = 0;
-        let general = General { value, precision: 6, keep_zeros: false, upper: false };
-        let _ = write!(self, "{general}");
+    pub(crate) fn general<R: Real>(&mut self, value: R) -> &[u8] {
+        // Appending does not fail.
+        let _ = Style::GENERAL.write(value, &mut |bytes| {
+            self.append(bytes);
+            Ok(())
+        });
         self.shown()
     }
 }
 
-/// A real as C's `%g`.
-pub(crate) struct General<R: Real> {
-    pub(crate) value: R,
-    pub(crate) precision: usize,
+/// How a real is written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Style {
+    /// `e`, `f` or `g`
+    pub(crate) kind: u8,
+    pub(crate) precision: i32,
+    /// The letter of the exponent.
+    pub(crate) letter: u8,
+    /// `#`: zeros at the end stay, for `g`
     pub(crate) keep_zeros: bool,
-    pub(crate) upper: bool,
 }
 
-/// The longest mantissa that is asked for.
-pub(crate) const MAX_MANTISSA: usize = 128;
+impl Style {
+    pub(crate) const GENERAL: Style = Style { kind: b'g', precision: 6, letter: b'e', keep_zeros: false };
 
-impl<R: Real> fmt::Display for General<R> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let wide = self.value.wide();
-        if !wide.is_finite() {
-            let text = if wide.is_nan() {
-                "nan"
-            } else if wide > 0.0 {
-                "inf"
-            } else {
-                "-inf"
-            };
-            return formatter.write_str(text);
+    pub(crate) fn write<R: Real>(self, value: R, out: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        if value.is_nan() {
+            return out(b"nan");
         }
-        let precision = self.precision.clamp(1, MAX_MANTISSA - 8);
-        let mut scientific = Scientific::new();
-        write!(scientific, "{:.*e}", precision - 1, self.value)?;
-        let (digits, negative, exponent) = scientific.parts();
-        let significant = if self.keep_zeros {
-            digits
+        if value.is_negative() {
+            out(b"-")?;
+        }
+        if !value.is_finite() {
+            return out(b"inf");
+        }
+        value.decimal(|mut decimal| self.write_decimal(&mut decimal, out))
+    }
+
+    fn write_decimal(self, decimal: &mut Decimal<'_>, out: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let mut precision = self.precision;
+        let mut scientific = self.kind == b'e';
+        if self.kind == b'g' {
+            precision = precision.max(1);
+            decimal.round(precision);
+            let exponent = decimal.point - 1;
+            scientific = exponent < -4 || exponent >= precision;
+            let shown = if self.keep_zeros { precision } else { decimal.count() };
+            precision = (shown - if scientific { 1 } else { decimal.point }).max(0);
         } else {
-            let zeros = digits.iter().rev().take_while(|&&digit| digit == b'0').count();
-            digits.get(..digits.len().saturating_sub(zeros).max(1)).unwrap_or(digits)
-        };
-        if negative {
-            formatter.write_char('-')?;
+            decimal.round(if scientific { precision + 1 } else { decimal.point + precision });
         }
-        let digit = |place: usize| char::from(significant.get(place).copied().unwrap_or(b'0'));
-        if exponent < -4 || exponent >= i32::try_from(precision).unwrap_or(i32::MAX) {
-            formatter.write_char(digit(0))?;
-            if significant.len() > 1 {
-                formatter.write_char('.')?;
-                (1..significant.len()).try_for_each(|place| formatter.write_char(digit(place)))?;
+        if scientific {
+            write_fixed(decimal, 1, precision, out)?;
+            let exponent = decimal.point - 1;
+            out(&[self.letter, if exponent < 0 { b'-' } else { b'+' }])?;
+            let magnitude = exponent.unsigned_abs();
+            let mut digits = Digits::default();
+            if magnitude < 10 {
+                digits.append(b"0");
             }
-            let letter = if self.upper { 'E' } else { 'e' };
-            let sign = if exponent < 0 { '-' } else { '+' };
-            return write!(formatter, "{letter}{sign}{:02}", exponent.unsigned_abs());
+            return out(digits.unsigned(magnitude.into()));
         }
-        if exponent < 0 {
-            formatter.write_str("0.")?;
-            (1..exponent.unsigned_abs()).try_for_each(|_| formatter.write_char('0'))?;
-            return (0..significant.len()).try_for_each(|place| formatter.write_char(digit(place)));
-        }
-        let whole = exponent.unsigned_abs() as usize + 1;
-        (0..whole).try_for_each(|place| formatter.write_char(digit(place)))?;
-        if significant.len() > whole {
-            formatter.write_char('.')?;
-            (whole..significant.len()).try_for_each(|place| formatter.write_char(digit(place)))?;
-        }
-        Ok(())
+        write_fixed(decimal, decimal.point, precision, out)
     }
 }
 
-/// Takes a number in Rust's scientific notation apart.
-pub(crate) struct Scientific {
-    digits: [u8; MAX_MANTISSA],
-    count: usize,
-    exponent: i32,
-    in_exponent: bool,
-    negative: bool,
-    negative_exponent: bool,
-}
-
-impl Scientific {
-    pub(crate) const fn new() -> Self {
-        Scientific {
-            digits: [0; MAX_MANTISSA],
-            count: 0,
-            exponent: 0,
-            in_exponent: false,
-            negative: false,
-            negative_exponent: false,
-        }
+/// Digits with the point after the first `point` of them, and `precision` digits behind it.
+fn write_fixed(
+    decimal: &Decimal<'_>,
+    point: i32,
+    precision: i32,
+    out: &mut dyn FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    if point <= 0 {
+        out(b"0")?;
     }
-
-    pub(crate) fn parts(&self) -> (&[u8], bool, i32) {
-        let exponent = if self.negative_exponent { -self.exponent } else { self.exponent };
-        (self.digits.get(..self.count).unwrap_or_default(), self.negative, exponent)
+    for place in 0..point {
+        out(&[decimal.digit(place)])?;
     }
-}
-
-impl fmt::Write for Scientific {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        for byte in text.bytes() {
-            match byte {
-                b'e' => self.in_exponent = true,
-                b'-' if self.in_exponent => self.negative_exponent = true,
-                b'-' => self.negative = true,
-                b'0'..=b'9' if self.in_exponent => {
-                    self.exponent = self.exponent.saturating_mul(10).saturating_add(i32::from(byte - b'0'));
-                }
-                b'0'..=b'9' => {
-                    *self.digits.get_mut(self.count).ok_or(fmt::Error)? = byte;
-                    self.count += 1;
-                }
-                _ => {}
-            }
-        }
-        Ok(())
+    if precision > 0 {
+        out(b".")?;
     }
+    for place in point..point + precision {
+        out(&[decimal.digit(place)])?;
+    }
+    Ok(())
 }

@@ -221,11 +221,11 @@ impl<N: Numbers> Vm<N> {
                     self.set_register(a, Value::Int(int))?;
                 }
                 Op::Nil => self.set_register(a, Value::Nil)?,
-                Op::Bool => self.set_register(a, Value::Bool(b != 0))?,
+                Op::Bool => self.set_register(a, Value::bool(b != 0))?,
                 Op::Truth => {
                     let value = self.register(a)?;
                     let truth = self.truth(host, value)?;
-                    self.set_register(a, Value::Bool(truth))?;
+                    self.set_register(a, Value::bool(truth))?;
                 }
                 Op::GetCell => {
                     let cell = self.cell(code::index(instruction))?;
@@ -293,7 +293,7 @@ impl<N: Numbers> Vm<N> {
                             // A condition is mostly what the next instruction asks for.
                             let next = proto.code.get(self.pc).copied().unwrap_or(0);
                             let branches = Op::of(next) == Some(Op::JumpFalse) && code::a(next) == a;
-                            self.set_register(a, Value::Bool(truth))?;
+                            self.set_register(a, Value::bool(truth))?;
                             if branches {
                                 self.pc += 1;
                                 if !truth {
@@ -324,7 +324,7 @@ impl<N: Numbers> Vm<N> {
                 Op::Not => {
                     let value = self.register(b as usize)?;
                     let truth = self.truth(host, value)?;
-                    self.set_register(a, Value::Bool(!truth))?;
+                    self.set_register(a, Value::bool(!truth))?;
                 }
                 Op::Jump => {
                     self.branch(instruction)?;
@@ -332,7 +332,7 @@ impl<N: Numbers> Vm<N> {
                 }
                 Op::JumpTrue => {
                     let truth = match self.register(a)? {
-                        Value::Bool(bool) => bool,
+                        Value::Bool(flag) => flag.get(),
                         other => self.truth(host, other)?,
                     };
                     if truth {
@@ -341,7 +341,7 @@ impl<N: Numbers> Vm<N> {
                 }
                 Op::JumpFalse => {
                     let truth = match self.register(a)? {
-                        Value::Bool(bool) => bool,
+                        Value::Bool(flag) => flag.get(),
                         other => self.truth(host, other)?,
                     };
                     if !truth {
@@ -461,7 +461,7 @@ impl<N: Numbers> Vm<N> {
                 Op::Matches => {
                     let (exception, wanted) = (self.register(b as usize)?, self.operand(c)?);
                     let matches = self.exception_matches(exception, wanted)?;
-                    self.set_register(a, Value::Bool(matches))?;
+                    self.set_register(a, Value::bool(matches))?;
                 }
                 Op::Raise => {
                     self.exception = (self.register(a)?, self.register(a + 1)?);

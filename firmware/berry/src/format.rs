@@ -1,9 +1,7 @@
 //! `format`: a text and what its directives ask for, as C's `printf` does.
 
-use core::fmt::Write as _;
-
 use crate::call::Args;
-use crate::digits::{General, MAX_MANTISSA, Scientific};
+use crate::digits::{Digits, Style};
 use crate::host::Host;
 use crate::limits::MAX_FIELD_WIDTH;
 use crate::names;
@@ -70,7 +68,7 @@ impl<N: Numbers> Vm<N> {
                 let int = match value {
                     Value::Int(int) => Some(int),
                     Value::Real(real) => Some(N::int(real)),
-                    Value::Bool(bool) => Some(N::Int::wrap(i64::from(bool))),
+                    Value::Bool(flag) => Some(N::Int::wrap(i64::from(flag.get()))),
                     _ => None,
                 };
                 let Some(int) = int else { return self.pad(text, start, directive, false) };
@@ -84,7 +82,7 @@ impl<N: Numbers> Vm<N> {
             b'f' | b'F' | b'e' | b'E' | b'g' | b'G' => {
                 let Some(real) = value.as_real() else { return self.pad(text, start, directive, false) };
                 self.put_real(text, directive, real)?;
-                numeric = real.wide().is_finite();
+                numeric = real.is_finite();
             }
             b's' | b'q' => {
                 numeric = false;
@@ -113,19 +111,15 @@ impl<N: Numbers> Vm<N> {
                     _ => b"",
                 };
                 self.put(text, sign)?;
-                self.put_format(text, format_args!("{}", wide.unsigned_abs()))?;
+                self.put(text, Digits::default().unsigned(wide.unsigned_abs()))?;
             }
-            b'u' => self.put_format(text, format_args!("{}", int.bits()))?,
-            b'o' => self.put_format(text, format_args!("{:o}", int.bits()))?,
+            b'u' => self.put(text, Digits::default().unsigned(int.bits()))?,
+            b'o' => self.put_radix(text, int.bits(), 3, 1, false)?,
             kind => {
                 if directive.alternate && int.bits() != 0 {
                     self.put(text, &[b'0', kind])?;
                 }
-                if kind == b'x' {
-                    self.put_format(text, format_args!("{:x}", int.bits()))?;
-                } else {
-                    self.put_format(text, format_args!("{:X}", int.bits()))?;
-                }
+                self.put_radix(text, int.bits(), 4, 1, kind == b'X')?;
             }
         }
         if let Some(precision) = directive.precision {
@@ -139,29 +133,15 @@ impl<N: Numbers> Vm<N> {
 
     fn put_real(&mut self, text: &mut Text, directive: Directive, real: N::Real) -> Result<()> {
         let start = text.len();
-        let precision = directive.precision.unwrap_or(6);
         let upper = directive.kind.is_ascii_uppercase();
-        let keep_zeros = directive.alternate;
-        if directive.kind.eq_ignore_ascii_case(&b'g') || !real.wide().is_finite() {
-            let general = General { value: real, precision, keep_zeros, upper };
-            self.put_format(text, format_args!("{general}"))?;
-        } else if directive.kind.eq_ignore_ascii_case(&b'f') {
-            self.put_format(text, format_args!("{real:.precision$}"))?;
-        } else {
-            let mut scientific = Scientific::new();
-            let precision = precision.min(MAX_MANTISSA - 8);
-            write!(scientific, "{real:.precision$e}").map_err(|_| Raised)?;
-            let (digits, negative, exponent) = scientific.parts();
-            self.put(text, if negative { b"-" } else { b"" })?;
-            self.put(text, digits.get(..1).unwrap_or_default())?;
-            if digits.len() > 1 {
-                self.put(text, b".")?;
-                self.put(text, digits.get(1..).unwrap_or_default())?;
-            }
-            let letter = if upper { 'E' } else { 'e' };
-            let sign = if exponent < 0 { '-' } else { '+' };
-            self.put_format(text, format_args!("{letter}{sign}{:02}", exponent.unsigned_abs()))?;
-        }
+        let style = Style {
+            kind: directive.kind.to_ascii_lowercase(),
+            // A field is at most as wide as a byte tells.
+            precision: directive.precision.map_or(6, |precision| i32::try_from(precision).unwrap_or(6)),
+            letter: if upper { b'E' } else { b'e' },
+            keep_zeros: directive.alternate,
+        };
+        style.write(real, &mut |bytes| self.put(text, bytes))?;
         let negative = text.bytes.get(start) == Some(&b'-');
         if !negative && (directive.plus || directive.space) {
             self.fill(text, start, 1, if directive.plus { b'+' } else { b' ' })?;

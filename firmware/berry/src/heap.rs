@@ -197,7 +197,7 @@ impl<N: Numbers> Heap<N> {
         let number = |tag: u32, bits: u64| mix(self.seed ^ tag ^ fold(bits));
         match value {
             Value::Undefined | Value::Nil => self.seed,
-            Value::Bool(bool) => number(1, u64::from(bool)),
+            Value::Bool(flag) => number(1, u64::from(flag.get())),
             Value::Int(int) => number(2, int.bits()),
             Value::Real(real) => number(3, crate::numbers::Real::bits(real)),
             Value::Str(id) => self.hash_of(id),
@@ -209,10 +209,10 @@ impl<N: Numbers> Heap<N> {
             Value::Class(id) => number(9, u64::from(id.index())),
             Value::Instance(id) => number(10, u64::from(id.index())),
             Value::Module(id) => number(11, u64::from(id.index())),
-            Value::Native(id) => number(12, u64::from(id.place)),
-            Value::Host(id) => number(13, u64::from(id)),
-            Value::Type(id) => number(14, id as u64),
-            Value::Library(id) => number(15, id as u64),
+            Value::Native(id) => number(12, u64::from(id.0)),
+            Value::Host(id) => number(13, u64::from(id.0)),
+            Value::Type(id) => number(14, u64::from(id as u32)),
+            Value::Library(id) => number(15, u64::from(id as u32)),
         }
     }
 

@@ -115,7 +115,7 @@ impl<N: Numbers> Call<'_, N> {
     /// `type_error` for anything else.
     pub fn int(&self, place: usize) -> Result<i64, HostError> {
         match self.value(place) {
-            Value::Bool(bool) => Ok(i64::from(bool)),
+            Value::Bool(flag) => Ok(i64::from(flag.get())),
             Value::Real(real) => Ok(Value::<N>::Int(N::int(real)).as_int().unwrap_or_default()),
             other => other.as_int().ok_or_else(|| self.unfit(place, "int")),
         }
@@ -128,7 +128,7 @@ impl<N: Numbers> Call<'_, N> {
     /// `type_error` for anything that is neither a boolean nor an integer.
     pub fn bool(&self, place: usize) -> Result<bool, HostError> {
         match self.value(place) {
-            Value::Bool(bool) => Ok(bool),
+            Value::Bool(flag) => Ok(flag.get()),
             other => other.as_int().map(|int| int != 0).ok_or_else(|| self.unfit(place, "bool")),
         }
     }

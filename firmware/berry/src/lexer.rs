@@ -315,7 +315,7 @@ impl<'a> Lexer<'a> {
             });
             return Ok(Token::Int(N::Int::wrap(value)));
         }
-        match core::str::from_utf8(&self.buffer).ok().and_then(N::Real::parse) {
+        match N::Real::parse(&self.buffer) {
             Some(value) => Ok(Token::Real(value)),
             None => self.error("malformed number"),
         }

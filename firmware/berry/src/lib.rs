@@ -62,6 +62,7 @@ mod call;
 mod code;
 mod collect;
 mod compile;
+mod decimal;
 mod digits;
 mod error;
 mod execute;

@@ -1,6 +1,9 @@
 //! The two number types of the language, in two widths.
 
-use core::fmt::{Debug, Display, LowerExp};
+use core::cmp::Ordering;
+use core::fmt::{Debug, Display};
+
+use crate::decimal::{self, Decimal};
 
 /// A choice of widths.
 pub trait Numbers: Copy + Debug + 'static {
@@ -25,35 +28,35 @@ pub struct Wide;
 
 impl Numbers for Narrow {
     type Int = i32;
-    type Real = f32;
+    type Real = Single;
 
     #[inline]
     #[expect(clippy::cast_precision_loss, reason = "as in C")]
-    fn real(value: i32) -> f32 {
-        value as f32
+    fn real(value: i32) -> Single {
+        Single::new(value as f32)
     }
 
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "saturates")]
-    fn int(value: f32) -> i32 {
-        value as i32
+    fn int(value: Single) -> i32 {
+        value.get() as i32
     }
 }
 
 impl Numbers for Wide {
     type Int = i64;
-    type Real = f64;
+    type Real = Double;
 
     #[inline]
     #[expect(clippy::cast_precision_loss, reason = "as in C")]
-    fn real(value: i64) -> f64 {
-        value as f64
+    fn real(value: i64) -> Double {
+        Double::new(value as f64)
     }
 
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "saturates")]
-    fn int(value: f64) -> i64 {
-        value as i64
+    fn int(value: Double) -> i64 {
+        value.get() as i64
     }
 }
 
@@ -182,6 +185,7 @@ pub(crate) enum Function {
 
 mod sealed {
     use super::Function;
+    use crate::decimal::Decimal;
 
     /// What the language needs of reals and nobody else.
     pub trait Calculates: Sized {
@@ -190,13 +194,16 @@ mod sealed {
         fn power(self, exponent: Self) -> Self;
         fn arc_tangent(self, x: Self) -> Self;
         fn remainder(self, other: Self) -> Self;
+        /// The digits of a finite number without its sign.
+        #[allow(private_interfaces, reason = "sealed")]
+        fn decimal<T>(self, then: impl FnOnce(Decimal<'_>) -> T) -> T;
     }
 }
 
 pub(crate) use sealed::Calculates;
 
 /// A real of the language.
-pub trait Real: Copy + PartialOrd + Debug + Display + LowerExp + sealed::Calculates + 'static {
+pub trait Real: Copy + PartialOrd + Debug + sealed::Calculates + 'static {
     /// Bits of the type.
     const BITS: u32;
     /// The nearest value.
@@ -207,8 +214,8 @@ pub trait Real: Copy + PartialOrd + Debug + Display + LowerExp + sealed::Calcula
     fn bits(self) -> u64;
     /// From bits.
     fn from_bits(bits: u64) -> Self;
-    /// The longest decimal number at the start of a text has been cut out already.
-    fn parse(text: &str) -> Option<Self>;
+    /// From a text such as `-12.5e3`, to the nearest; nothing where it is none.
+    fn parse(text: &[u8]) -> Option<Self>;
     /// `+`
     fn add(self, other: Self) -> Self;
     /// `-`
@@ -221,98 +228,171 @@ pub trait Real: Copy + PartialOrd + Debug + Display + LowerExp + sealed::Calcula
     fn neg(self) -> Self;
     /// Whether it is 0.
     fn is_zero(self) -> bool;
+    /// Whether it is neither infinite nor undefined.
+    fn is_finite(self) -> bool;
+    /// Whether it is undefined.
+    fn is_nan(self) -> bool;
+    /// Whether its sign is `-`.
+    fn is_negative(self) -> bool;
 }
 
 macro_rules! real {
-    ($real:ty, $bits:ty, $pow:ident, $atan2:ident, $fmod:ident, $($function:ident $name:ident),*) => {
-        impl sealed::Calculates for $real {
-            #[allow(private_interfaces, reason = "sealed")]
-            fn apply(self, function: Function) -> Self {
-                match function {
-                    $(Function::$function => libm::$name(self),)*
-                }
+    ($name:ident, $real:ty, $bits:ty, $shape:path, $limbs:path, $digits:path, $pow:ident, $atan2:ident, $fmod:ident, $($function:ident $libm:ident),*) => {
+        impl $name {
+            #[inline]
+            pub(crate) const fn new(value: $real) -> Self {
+                $name(value.to_bits())
             }
 
-            fn power(self, exponent: Self) -> Self {
-                libm::$pow(self, exponent)
-            }
-
-            fn arc_tangent(self, x: Self) -> Self {
-                libm::$atan2(self, x)
-            }
-
-            fn remainder(self, other: Self) -> Self {
-                libm::$fmod(self, other)
+            #[inline]
+            pub(crate) const fn get(self) -> $real {
+                <$real>::from_bits(self.0)
             }
         }
 
-        impl Real for $real {
+        impl PartialEq for $name {
+            #[inline]
+            fn eq(&self, other: &Self) -> bool {
+                self.get() == other.get()
+            }
+        }
+
+        impl PartialOrd for $name {
+            #[inline]
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                self.get().partial_cmp(&other.get())
+            }
+
+            #[inline]
+            fn lt(&self, other: &Self) -> bool {
+                self.get() < other.get()
+            }
+
+            #[inline]
+            fn le(&self, other: &Self) -> bool {
+                self.get() <= other.get()
+            }
+        }
+
+        impl sealed::Calculates for $name {
+            #[allow(private_interfaces, reason = "sealed")]
+            fn apply(self, function: Function) -> Self {
+                let value = self.get();
+                $name::new(match function {
+                    $(Function::$function => libm::$libm(value),)*
+                })
+            }
+
+            fn power(self, exponent: Self) -> Self {
+                $name::new(libm::$pow(self.get(), exponent.get()))
+            }
+
+            fn arc_tangent(self, x: Self) -> Self {
+                $name::new(libm::$atan2(self.get(), x.get()))
+            }
+
+            fn remainder(self, other: Self) -> Self {
+                $name::new(libm::$fmod(self.get(), other.get()))
+            }
+
+            #[allow(private_interfaces, reason = "sealed")]
+            fn decimal<T>(self, then: impl FnOnce(Decimal<'_>) -> T) -> T {
+                let mut limbs = [0; $limbs];
+                let mut digits = [0; $digits];
+                then(decimal::expand_bits(self.0.into(), $shape, &mut limbs, &mut digits))
+            }
+        }
+
+        impl Real for $name {
             const BITS: u32 = <$bits>::BITS;
 
             #[inline]
             #[allow(clippy::cast_possible_truncation, reason = "rounds")]
             fn from_wide(value: f64) -> Self {
-                value as $real
+                $name::new(value as $real)
             }
 
             #[inline]
             fn wide(self) -> f64 {
-                f64::from(self)
+                f64::from(self.get())
             }
 
             #[inline]
             fn bits(self) -> u64 {
-                u64::from(self.to_bits())
+                u64::from(self.0)
             }
 
             #[inline]
             #[allow(clippy::cast_possible_truncation, reason = "the low bits are the number")]
             fn from_bits(bits: u64) -> Self {
-                <$real>::from_bits(bits as $bits)
+                $name(bits as $bits)
             }
 
-            fn parse(text: &str) -> Option<Self> {
-                text.parse().ok()
+            fn parse(text: &[u8]) -> Option<Self> {
+                decimal::read(text, $shape, &mut [0; $limbs]).map(Self::from_bits)
             }
 
             #[inline]
             fn add(self, other: Self) -> Self {
-                self + other
+                $name::new(self.get() + other.get())
             }
 
             #[inline]
             fn sub(self, other: Self) -> Self {
-                self - other
+                $name::new(self.get() - other.get())
             }
 
             #[inline]
             fn mul(self, other: Self) -> Self {
-                self * other
+                $name::new(self.get() * other.get())
             }
 
             #[inline]
             fn div(self, other: Self) -> Self {
-                self / other
+                $name::new(self.get() / other.get())
             }
 
             #[inline]
             fn neg(self) -> Self {
-                -self
+                $name::new(-self.get())
             }
 
             #[inline]
             fn is_zero(self) -> bool {
-                self == 0.0
+                self.get() == 0.0
+            }
+
+            #[inline]
+            fn is_finite(self) -> bool {
+                self.get().is_finite()
+            }
+
+            #[inline]
+            fn is_nan(self) -> bool {
+                self.get().is_nan()
+            }
+
+            #[inline]
+            fn is_negative(self) -> bool {
+                self.get().is_sign_negative()
             }
         }
     };
 }
 
+/// A single, as its bits.
+#[derive(Debug, Clone, Copy)]
+pub struct Single(u32);
+
+/// A double, as its bits.
+#[derive(Debug, Clone, Copy)]
+pub struct Double(u64);
+
 real!(
-    f32, u32, powf, atan2f, fmodf, Acos acosf, Asin asinf, Atan atanf, Ceil ceilf, Cos cosf, Cosh coshf, Exp expf,
+    Single, f32, u32, decimal::SINGLE, decimal::SINGLE_LIMBS, decimal::SINGLE_DIGITS, powf, atan2f, fmodf, Acos acosf, Asin asinf, Atan atanf, Ceil ceilf, Cos cosf, Cosh coshf, Exp expf,
     Floor floorf, Log logf, Log10 log10f, Round roundf, Sin sinf, Sinh sinhf, Sqrt sqrtf, Tan tanf, Tanh tanhf
 );
 real!(
-    f64, u64, pow, atan2, fmod, Acos acos, Asin asin, Atan atan, Ceil ceil, Cos cos, Cosh cosh, Exp exp,
+    Double, f64, u64, decimal::DOUBLE, decimal::DOUBLE_LIMBS, decimal::DOUBLE_DIGITS, pow, atan2, fmod, Acos acos, Asin asin, Atan atan, Ceil ceil, Cos cos, Cosh cosh, Exp exp,
     Floor floor, Log log, Log10 log10, Round round, Sin sin, Sinh sinh, Sqrt sqrt, Tan tan, Tanh tanh
 );

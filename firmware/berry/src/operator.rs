@@ -40,7 +40,7 @@ impl<N: Numbers> Vm<N> {
     #[inline]
     pub(crate) fn truth(&mut self, host: &mut dyn Host<N>, value: Value<N>) -> Result<bool> {
         match value {
-            Value::Bool(bool) => Ok(bool),
+            Value::Bool(flag) => Ok(flag.get()),
             Value::Nil | Value::Undefined => Ok(false),
             Value::Int(int) => Ok(int.wide() != 0),
             other => self.truth_of_object(host, other),
@@ -56,7 +56,7 @@ impl<N: Numbers> Vm<N> {
             Value::Bytes(id) => !self.heap.bytes.get(id)?.data.is_empty(),
             Value::Instance(_) | Value::Super(_) => {
                 match self.call_method_nested(host, value, names::TOBOOL, &[])? {
-                    Some(Value::Bool(bool)) => bool,
+                    Some(Value::Bool(flag)) => flag.get(),
                     Some(_) => return self.wrong_result(value, "tobool"),
                     None => true,
                 }
@@ -278,7 +278,7 @@ impl<N: Numbers> Vm<N> {
             Op::Greater => order.is_gt(),
             _ => order.is_ge(),
         });
-        self.set_slot(result, Value::Bool(truth))
+        self.set_slot(result, Value::bool(truth))
     }
 
     /// `==` and `!=`
@@ -298,7 +298,7 @@ impl<N: Numbers> Vm<N> {
             }
         }
         let equal = self.equal_plain(left, right, 0)?;
-        self.set_slot(result, Value::Bool(equal == wanted))
+        self.set_slot(result, Value::bool(equal == wanted))
     }
 
     /// Equality without asking scripts: numbers across their types, texts, lists and ranges by what they hold.

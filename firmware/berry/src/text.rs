@@ -1,7 +1,6 @@
 //! Values as text: what `str` shows.
 
 use alloc::vec::Vec;
-use core::fmt::{self, Write as _};
 
 use crate::digits::Digits;
 use crate::host::Host;
@@ -10,7 +9,7 @@ use crate::numbers::{Integer as _, Numbers};
 use crate::objects::{Parent, Small};
 use crate::raised::Raised;
 use crate::slab::{Key as _, StrId};
-use crate::value::Value;
+use crate::value::{Flag, Value};
 use crate::vm::Vm;
 
 type Result<T> = core::result::Result<T, Raised>;
@@ -29,20 +28,6 @@ impl Text {
 
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
-    }
-}
-
-/// Writes to a text; what went wrong stays.
-struct Writer<'a, N: Numbers> {
-    vm: &'a mut Vm<N>,
-    text: &'a mut Text,
-    outcome: Result<()>,
-}
-
-impl<N: Numbers> fmt::Write for Writer<'_, N> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.outcome = self.vm.put(self.text, text.as_bytes());
-        self.outcome.map_err(|_| fmt::Error)
     }
 }
 
@@ -89,10 +74,14 @@ impl<N: Numbers> Vm<N> {
         }
     }
 
-    pub(crate) fn put_format(&mut self, text: &mut Text, arguments: fmt::Arguments<'_>) -> Result<()> {
-        let mut writer = Writer { vm: self, text, outcome: Ok(()) };
-        let written = writer.write_fmt(arguments);
-        writer.outcome.and(written.map_err(|_| Raised))
+    /// Appends an integer.
+    pub(crate) fn put_int(&mut self, text: &mut Text, int: i64) -> Result<()> {
+        self.put(text, Digits::default().decimal(int))
+    }
+
+    /// Appends an integer in a base of `2^bits`, with at least `width` digits.
+    pub(crate) fn put_radix(&mut self, text: &mut Text, int: u64, bits: u32, width: u32, upper: bool) -> Result<()> {
+        self.put(text, Digits::default().radix(int, bits, width, upper))
     }
 
     /// Gives a text back.
@@ -150,13 +139,17 @@ impl<N: Numbers> Vm<N> {
         let mut digits = Digits::default();
         match value {
             Value::Undefined | Value::Nil => self.put(text, b"nil"),
-            Value::Bool(true) => self.put(text, b"true"),
-            Value::Bool(false) => self.put(text, b"false"),
-            Value::Int(int) => self.put(text, digits.decimal(int.wide())),
-            Value::Real(real) => self.put(text, digits.shortest(real)),
+            Value::Bool(Flag::True) => self.put(text, b"true"),
+            Value::Bool(Flag::False) => self.put(text, b"false"),
+            Value::Int(int) => self.put_int(text, int.wide()),
+            Value::Real(real) => self.put(text, digits.general(real)),
             Value::Str(id) if quoted => self.put_escaped(text, id, b'\''),
             Value::Str(id) => self.put_string(text, id),
-            Value::Closure(id) => self.put_format(text, format_args!("<function: 0x{:08x}>", id.index())),
+            Value::Closure(id) => {
+                self.put(text, b"<function: 0x")?;
+                self.put(text, digits.radix(id.index().into(), 4, 8, false))?;
+                self.put(text, b">")
+            }
             Value::Native(_) | Value::Host(_) | Value::Iterator(_) => self.put(text, b"<function: native>"),
             Value::Class(id) => {
                 let name = self.heap.classes.get(id)?.name;
@@ -235,11 +228,16 @@ impl<N: Numbers> Vm<N> {
         let Value::Range(id) = value else { return Err(Raised) };
         let &Small::Range(range) = self.heap.smalls.get(id)? else { return Err(Raised) };
         let (lower, upper, step) = (range.lower.wide(), range.upper.wide(), range.step.wide());
-        if step == 1 {
-            self.put_format(text, format_args!("({lower}..{upper})"))
-        } else {
-            self.put_format(text, format_args!("range({lower}, {upper}, {step})"))
+        let plain = step == 1;
+        self.put(text, if plain { b"(" } else { b"range(" })?;
+        self.put_int(text, lower)?;
+        self.put(text, if plain { b".." } else { b", " })?;
+        self.put_int(text, upper)?;
+        if !plain {
+            self.put(text, b", ")?;
+            self.put_int(text, step)?;
         }
+        self.put(text, b")")
     }
 
     fn write_bytes(&mut self, text: &mut Text, value: Value<N>) -> Result<()> {
@@ -248,7 +246,7 @@ impl<N: Numbers> Vm<N> {
         let length = self.heap.bytes.get(id)?.data.len();
         for at in 0..length.min(SHOWN_BYTES) {
             let byte = self.heap.bytes.get(id)?.data.get(at).copied().unwrap_or_default();
-            self.put_format(text, format_args!("{byte:02X}"))?;
+            self.put_radix(text, byte.into(), 4, 2, true)?;
         }
         self.put(text, if length > SHOWN_BYTES { b"...')".as_slice() } else { b"')" })
     }
@@ -319,11 +317,9 @@ impl<N: Numbers> Vm<N> {
                 b'\\' => b'\\',
                 byte if byte == quote => byte,
                 0..=31 => {
-                    if quote == b'"' {
-                        self.put_format(text, format_args!("\\u{byte:04x}"))?;
-                    } else {
-                        self.put_format(text, format_args!("\\x{byte:02X}"))?;
-                    }
+                    let json = quote == b'"';
+                    self.put(text, if json { b"\\u" } else { b"\\x" })?;
+                    self.put_radix(text, byte.into(), 4, if json { 4 } else { 2 }, !json)?;
                     continue;
                 }
                 plain => {

@@ -1,4 +1,9 @@
 //! Values: eight bytes in the narrow machine.
+//!
+//! Whatever a value of the narrow machine holds is an integer of 32 bits for the compiler, truth values and reals too:
+//! only then does a value travel in two registers, and not in memory. A result of one does, since [`Raised`] has no size.
+//!
+//! [`Raised`]: crate::raised::Raised
 
 use crate::names;
 use crate::numbers::{Integer as _, Numbers, Real as _};
@@ -14,7 +19,7 @@ pub enum Value<N: Numbers> {
     #[default]
     Nil,
     /// `bool`
-    Bool(bool),
+    Bool(Flag),
     /// `int`
     Int(N::Int),
     /// `real`
@@ -44,22 +49,57 @@ pub enum Value<N: Numbers> {
     /// A function of the machine
     Native(NativeId),
     /// A function of the host, by the host's number
-    Host(u16),
+    Host(HostId),
     /// A class of the machine
     Type(Type),
     /// A module of the machine
     Library(Library),
 }
 
+/// A truth value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Flag {
+    /// `false`
+    False,
+    /// `true`
+    True,
+}
+
+impl Flag {
+    /// As a `bool`.
+    #[inline]
+    #[must_use]
+    pub const fn get(self) -> bool {
+        matches!(self, Flag::True)
+    }
+}
+
+/// A function of the host, by the host's number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HostId(pub(crate) u32);
+
 /// A function of the machine: its table and its place there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NativeId {
-    pub(crate) table: Table,
-    pub(crate) place: u8,
+pub struct NativeId(pub(crate) u32);
+
+impl NativeId {
+    pub(crate) const fn new(table: Table, place: u8) -> Self {
+        NativeId(table.0 << 8 | place as u32)
+    }
+
+    pub(crate) const fn table(self) -> Table {
+        Table(self.0 >> 8)
+    }
+
+    pub(crate) const fn place(self) -> usize {
+        (self.0 & 255) as usize
+    }
 }
 
 /// A class of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
 pub enum Type {
     List,
     Map,
@@ -69,6 +109,7 @@ pub enum Type {
 
 /// A module of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
 pub enum Library {
     String,
     Json,
@@ -82,15 +123,25 @@ pub enum Library {
     Undefined,
 }
 
-/// Where natives stand.
+/// Where natives stand: those that every script knows, then the classes, then the modules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Table {
-    Base,
-    Type(Type),
-    Library(Library),
+pub(crate) struct Table(pub(crate) u32);
+
+impl Table {
+    pub(crate) const BASE: Table = Table(0);
+
+    pub(crate) const fn of_type(kind: Type) -> Table {
+        Table(1 + kind as u32)
+    }
+
+    pub(crate) const fn of_library(library: Library) -> Table {
+        Table(1 + Type::ALL.len() as u32 + library as u32)
+    }
 }
 
 impl Type {
+    pub(crate) const ALL: [Type; 4] = [Type::List, Type::Map, Type::Range, Type::Bytes];
+
     pub(crate) const fn name(self) -> StrId {
         match self {
             Type::List => names::LIST,
@@ -162,6 +213,12 @@ impl<N: Numbers> Value<N> {
 
     pub(crate) const fn is_nil(self) -> bool {
         matches!(self, Value::Nil | Value::Undefined)
+    }
+
+    /// A truth value.
+    #[inline]
+    pub(crate) const fn bool(value: bool) -> Self {
+        Value::Bool(if value { Flag::True } else { Flag::False })
     }
 
     /// An integer from a count.

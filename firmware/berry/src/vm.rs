@@ -209,7 +209,7 @@ impl<N: Numbers> Vm<N> {
         for (place, argument) in arguments.iter().enumerate() {
             let value = match *argument {
                 Argument::Nil => Value::Nil,
-                Argument::Bool(bool) => Value::Bool(bool),
+                Argument::Bool(bool) => Value::bool(bool),
                 Argument::Int(int) => Value::int(int),
                 Argument::Real(real) => Value::real(real),
                 Argument::Text(text) => self.heap.string(text)?,

@@ -10,7 +10,7 @@ use crate::numbers::{Integer as _, Numbers, Real as _};
 use crate::raised::Raised;
 use crate::slab::StrId;
 use crate::token::Symbol;
-use crate::value::Value;
+use crate::value::{Flag, HostId, Value};
 
 /// Where the value of an expression is, or how to get it.
 #[derive(Debug, Clone, Copy)]
@@ -296,8 +296,8 @@ impl<N: Numbers> Compiler<'_, '_, N> {
                 return Ok(exp);
             }
             Token::Symbol(symbol) => match symbol {
-                Symbol::True => Exp::Constant(Value::Bool(true)),
-                Symbol::False => Exp::Constant(Value::Bool(false)),
+                Symbol::True => Exp::Constant(Value::Bool(Flag::True)),
+                Symbol::False => Exp::Constant(Value::Bool(Flag::False)),
                 Symbol::Nil => Exp::Constant(Value::Nil),
                 Symbol::LeftParen => {
                     self.advance()?;
@@ -341,7 +341,7 @@ impl<N: Numbers> Compiler<'_, '_, N> {
         }
         let text = core::str::from_utf8(self.heap.text(name)?).unwrap_or_default();
         if let Some(id) = self.host.function(text) {
-            return Ok(Exp::Builtin(name, Value::Host(id)));
+            return Ok(Exp::Builtin(name, Value::Host(HostId(u32::from(id)))));
         }
         self.unknown = (self.lexer.token_start, self.lexer.token_line);
         Ok(Exp::Unknown(name))

@@ -204,7 +204,7 @@ impl<N: Numbers> Compiler<'_, '_, N> {
             Token::End => b"EOS",
             Token::Name(name) | Token::Str(name) => self.heap.text(name).unwrap_or_default(),
             Token::Int(int) => digits.decimal(crate::numbers::Integer::wide(int)),
-            Token::Real(real) => digits.shortest(real),
+            Token::Real(real) => digits.general(real),
             Token::Symbol(symbol) => symbol.text().as_bytes(),
         };
         append_bounded(&mut self.lexer.message, text, MESSAGE_BYTES);

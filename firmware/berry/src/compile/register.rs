@@ -77,7 +77,7 @@ impl<N: Numbers> Compiler<'_, '_, N> {
     pub(super) fn load(&mut self, exp: Exp<N>, register: u8) -> Result<()> {
         let instruction = match exp {
             Exp::Constant(Value::Nil) => code::indexed(Op::Nil, register, 0),
-            Exp::Constant(Value::Bool(bool)) => code::abc(Op::Bool, register, u16::from(bool), 0),
+            Exp::Constant(Value::Bool(flag)) => code::abc(Op::Bool, register, u16::from(flag.get()), 0),
             Exp::Constant(value) => {
                 let small = value
                     .as_int()

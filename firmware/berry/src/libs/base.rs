@@ -5,7 +5,7 @@ use crate::call::Args;
 use crate::compile::Scope;
 use crate::host::Host;
 use crate::names;
-use crate::numbers::{Integer as _, Numbers, Real as _};
+use crate::numbers::{Integer, Numbers, Real as _};
 use crate::objects::{Parent, Small};
 use crate::raised::{Raised, Reason};
 use crate::slab::StrId;
@@ -90,6 +90,26 @@ fn leading_int(text: &[u8]) -> i64 {
     if negative { value.wrapping_neg() } else { value }
 }
 
+/// The integer that a text of digits is, if the machine has it.
+pub(super) fn whole_int<I: Integer>(text: &[u8]) -> Option<I> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    // Counted downwards, nineteen digits pass the end of 64 bits once at most, and turn the sign.
+    if digits.len() > 19 {
+        return None;
+    }
+    let value =
+        digits.iter().fold(0_i64, |value, byte| value.wrapping_mul(10).wrapping_sub(i64::from(byte - b'0')));
+    if value > 0 {
+        return None;
+    }
+    let value = if negative { value } else { value.checked_neg()? };
+    let int = I::wrap(value);
+    (int.wide() == value).then_some(int)
+}
+
 /// The length of the number at the start of a text, and whether it is a real.
 pub(super) fn number_length(text: &[u8]) -> (usize, bool) {
     let digits = |from: usize| {
@@ -120,8 +140,7 @@ pub(super) fn number_length(text: &[u8]) -> (usize, bool) {
 fn leading_real<N: Numbers>(text: &[u8]) -> N::Real {
     let text = text.trim_ascii_start();
     let (length, _) = number_length(text);
-    let number = core::str::from_utf8(text.get(..length).unwrap_or_default()).unwrap_or_default();
-    N::Real::parse(number).unwrap_or_else(|| N::Real::from_wide(0.0))
+    N::Real::parse(text.get(..length).unwrap_or_default()).unwrap_or_else(|| N::Real::from_wide(0.0))
 }
 
 pub(super) fn int<N: Numbers>(vm: &mut Vm<N>, host: &mut dyn Host<N>, args: Args) -> Result<Value<N>> {
@@ -132,7 +151,7 @@ pub(super) fn int<N: Numbers>(vm: &mut Vm<N>, host: &mut dyn Host<N>, args: Args
             Value::int(leading_int(vm.heap.text(id)?))
         }
         Value::Real(real) => Value::Int(N::int(real)),
-        Value::Bool(bool) => Value::int(i64::from(bool)),
+        Value::Bool(flag) => Value::int(i64::from(flag.get())),
         Value::Int(_) => value,
         Value::Instance(_) => {
             let toint = vm.heap.intern(b"toint")?;
@@ -173,7 +192,7 @@ fn number<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Result
 
 fn bool<N: Numbers>(vm: &mut Vm<N>, host: &mut dyn Host<N>, args: Args) -> Result<Value<N>> {
     let value = vm.arg(args, 0);
-    vm.truth(host, value).map(Value::Bool)
+    vm.truth(host, value).map(Value::bool)
 }
 
 fn size<N: Numbers>(vm: &mut Vm<N>, host: &mut dyn Host<N>, args: Args) -> Result<Value<N>> {
@@ -254,13 +273,13 @@ fn super_<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Result
 fn isinstance<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Result<Value<N>> {
     let (value, class) = (vm.arg(args, 0), vm.arg(args, 1));
     let is_object = value.type_name() == "instance";
-    Ok(Value::Bool(is_object && vm.is_derived(value, class)?))
+    Ok(Value::bool(is_object && vm.is_derived(value, class)?))
 }
 
 fn issubclass<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Result<Value<N>> {
     let (value, class) = (vm.arg(args, 0), vm.arg(args, 1));
     let is_class = matches!(value, Value::Class(_) | Value::Type(_));
-    Ok(Value::Bool(is_class && vm.is_derived(value, class)?))
+    Ok(Value::bool(is_class && vm.is_derived(value, class)?))
 }
 
 fn assert<N: Numbers>(vm: &mut Vm<N>, host: &mut dyn Host<N>, args: Args) -> Result<Value<N>> {
@@ -343,17 +362,17 @@ pub(super) fn tostring<N: Numbers>(vm: &mut Vm<N>, host: &mut dyn Host<N>, args:
 /// `tobool` of an object of the machine.
 pub(super) fn tobool<N: Numbers>(vm: &mut Vm<N>, host: &mut dyn Host<N>, args: Args) -> Result<Value<N>> {
     let value = vm.own(args);
-    vm.truth(host, value).map(Value::Bool)
+    vm.truth(host, value).map(Value::bool)
 }
 
 /// `==` of an object of the machine.
 pub(super) fn equal<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Result<Value<N>> {
     let (a, b) = (vm.own(args), vm.own(args.rest()));
-    vm.equal_plain(a, b, 0).map(Value::Bool)
+    vm.equal_plain(a, b, 0).map(Value::bool)
 }
 
 /// `!=` of an object of the machine.
 pub(super) fn not_equal<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Result<Value<N>> {
     let (a, b) = (vm.own(args), vm.own(args.rest()));
-    vm.equal_plain(a, b, 0).map(|equal| Value::Bool(!equal))
+    vm.equal_plain(a, b, 0).map(|equal| Value::bool(!equal))
 }

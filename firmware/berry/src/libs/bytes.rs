@@ -12,7 +12,7 @@ use crate::numbers::{Integer as _, Numbers, Real as _};
 use crate::objects::Small;
 use crate::raised::Raised;
 use crate::slab::{BytesId, StrId};
-use crate::value::Value;
+use crate::value::{Flag, Value};
 use crate::vm::Vm;
 
 impl<N: Numbers> Tables<N> {
@@ -64,7 +64,7 @@ fn own<N: Numbers>(vm: &mut Vm<N>, args: Args) -> Result<BytesId> {
 }
 
 fn no<N: Numbers>(_: &mut Vm<N>, _: &mut dyn Host<N>, _: Args) -> Result<Value<N>> {
-    Ok(Value::Bool(false))
+    Ok(Value::Bool(Flag::False))
 }
 
 fn length<N: Numbers>(vm: &Vm<N>, id: BytesId) -> Result<usize> {
@@ -258,7 +258,7 @@ fn setbits<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Resul
     let id = own(vm, args)?;
     let (offset, count) = bit_field(vm, args, id)?;
     let value = low(match vm.arg(args, 3) {
-        Value::Bool(bool) => i64::from(bool),
+        Value::Bool(flag) => i64::from(flag.get()),
         _ => vm.int_arg(args, 3)?,
     });
     bits::write_bits(&mut vm.heap.bytes.get_mut(id)?.data, offset, count, value);
@@ -268,7 +268,7 @@ fn setbits<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Resul
 fn getfloat<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Result<Value<N>> {
     let id = own(vm, args)?;
     let index = vm.int_arg(args, 1)?;
-    let big_endian = matches!(vm.arg(args, 2), Value::Bool(true));
+    let big_endian = matches!(vm.arg(args, 2), Value::Bool(Flag::True));
     let data = &vm.heap.bytes.get(id)?.data;
     let bytes = bits::place(data.len(), index, 4).and_then(|first| data.get(first..first + 4));
     Ok(bytes
@@ -289,7 +289,7 @@ fn setfloat<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Resu
     let id = own(vm, args)?;
     let index = vm.int_arg(args, 1)?;
     let value = float_bits(vm, args, 2)?;
-    let big_endian = matches!(vm.arg(args, 3), Value::Bool(true));
+    let big_endian = matches!(vm.arg(args, 3), Value::Bool(Flag::True));
     let data = &mut vm.heap.bytes.get_mut(id)?.data;
     let first = bits::place(data.len(), index, 4);
     if let Some(bytes) = first.and_then(|first| data.get_mut(first..first + 4)) {
@@ -301,7 +301,7 @@ fn setfloat<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Resu
 fn addfloat<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Result<Value<N>> {
     let id = own(vm, args)?;
     let value = float_bits(vm, args, 1)?;
-    let big_endian = matches!(vm.arg(args, 2), Value::Bool(true));
+    let big_endian = matches!(vm.arg(args, 2), Value::Bool(Flag::True));
     let first = length(vm, id)?;
     set_length(vm, id, first + 4)?;
     if let Some(bytes) = vm.heap.bytes.get_mut(id)?.data.get_mut(first..) {
@@ -413,7 +413,7 @@ fn tohex<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Result<
         for at in 0..length(vm, id)? {
             vm.spend(1)?;
             let byte = byte(vm, id, at)?;
-            vm.put_format(text, format_args!("{byte:02X}"))?;
+            vm.put_radix(text, byte.into(), 4, 2, true)?;
         }
         Ok(())
     })

@@ -9,7 +9,7 @@ use crate::numbers::{Integer as _, Numbers, Real as _};
 use crate::raised::Raised;
 use crate::slab::StrId;
 use crate::text::Text;
-use crate::value::Value;
+use crate::value::{Flag, Value};
 use crate::vm::Vm;
 
 impl<N: Numbers> Tables<N> {
@@ -63,19 +63,16 @@ impl Reader {
             b'-' | b'0'..=b'9' => {
                 let text = vm.heap.text(self.source)?.get(self.at..).unwrap_or_default();
                 let (length, real) = base::number_length(text);
-                let text = core::str::from_utf8(text.get(..length).unwrap_or_default()).unwrap_or_default();
+                let text = text.get(..length).unwrap_or_default();
                 self.at += length;
-                if !real && let Ok(int) = text.parse::<i64>() {
-                    let value = N::Int::wrap(int);
-                    if value.wide() == int {
-                        return Ok(Some(Value::Int(value)));
-                    }
+                if !real && let Some(int) = base::whole_int::<N::Int>(text) {
+                    return Ok(Some(Value::Int(int)));
                 }
                 Ok(N::Real::parse(text).map(Value::Real))
             }
             _ => {
                 for (word, value) in
-                    [("null", Value::Nil), ("true", Value::Bool(true)), ("false", Value::Bool(false))]
+                    [("null", Value::Nil), ("true", Value::Bool(Flag::True)), ("false", Value::Bool(Flag::False))]
                 {
                     if vm
                         .heap
@@ -249,10 +246,10 @@ fn write<N: Numbers>(
     let mut digits = Digits::default();
     match value {
         Value::Undefined | Value::Nil => vm.put(text, b"null"),
-        Value::Bool(true) => vm.put(text, b"true"),
-        Value::Bool(false) => vm.put(text, b"false"),
+        Value::Bool(Flag::True) => vm.put(text, b"true"),
+        Value::Bool(Flag::False) => vm.put(text, b"false"),
         Value::Int(int) => vm.put(text, digits.decimal(int.wide())),
-        Value::Real(real) if real.wide().is_finite() => vm.put(text, digits.shortest(real)),
+        Value::Real(real) if real.is_finite() => vm.put(text, digits.general(real)),
         Value::Real(_) => vm.put(text, b"null"),
         Value::Str(id) => vm.put_escaped(text, id, b'"'),
         Value::List(_) | Value::Map(_) => {

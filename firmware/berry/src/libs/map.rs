@@ -8,7 +8,7 @@ use crate::numbers::Numbers;
 use crate::objects::Small;
 use crate::raised::Reason;
 use crate::slab::{MapId, StrId};
-use crate::value::Value;
+use crate::value::{Flag, Value};
 use crate::vm::Vm;
 
 impl<N: Numbers> Tables<N> {
@@ -67,17 +67,17 @@ fn find<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Result<V
 
 fn contains<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Result<Value<N>> {
     let map = own(vm, args)?;
-    Ok(Value::Bool(vm.heap.map_get(map, vm.arg(args, 1))?.is_some()))
+    Ok(Value::bool(vm.heap.map_get(map, vm.arg(args, 1))?.is_some()))
 }
 
 fn insert<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Result<Value<N>> {
     let map = own(vm, args)?;
     let key = vm.arg(args, 1);
     if vm.heap.map_get(map, key)?.is_some() {
-        return Ok(Value::Bool(false));
+        return Ok(Value::Bool(Flag::False));
     }
     vm.heap.map_set(map, key, vm.arg(args, 2))?;
-    Ok(Value::Bool(true))
+    Ok(Value::Bool(Flag::True))
 }
 
 fn remove<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Result<Value<N>> {

@@ -22,8 +22,8 @@ impl<N: Numbers> Tables<N> {
         (names::DEG, deg),
         (names::EXP, |vm, _, args| apply(vm, args, Function::Exp)),
         (names::FLOOR, |vm, _, args| round(vm, args, Function::Floor)),
-        (names::ISINF, |vm, _, args| test(vm, args, f64::is_infinite)),
-        (names::ISNAN, |vm, _, args| test(vm, args, f64::is_nan)),
+        (names::ISINF, |vm, _, args| test(vm, args, |real| !real.is_finite() && !real.is_nan())),
+        (names::ISNAN, |vm, _, args| test(vm, args, |real| real.is_nan())),
         (names::LOG, |vm, _, args| apply(vm, args, Function::Log)),
         (names::LOG10, |vm, _, args| apply(vm, args, Function::Log10)),
         (names::MAX, |vm, _, args| extreme(vm, args, true)),
@@ -69,14 +69,14 @@ fn round<N: Numbers>(vm: &mut Vm<N>, args: Args, function: Function) -> Result<V
     })
 }
 
-fn test<N: Numbers>(vm: &mut Vm<N>, args: Args, test: fn(f64) -> bool) -> Result<Value<N>> {
-    Ok(Value::Bool(matches!(vm.arg(args, 0), Value::Real(real) if test(real.wide()))))
+fn test<N: Numbers>(vm: &mut Vm<N>, args: Args, test: fn(N::Real) -> bool) -> Result<Value<N>> {
+    Ok(Value::bool(matches!(vm.arg(args, 0), Value::Real(real) if test(real))))
 }
 
 fn abs<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Result<Value<N>> {
     Ok(match vm.arg(args, 0) {
         Value::Int(int) => Value::int(int.wide().wrapping_abs()),
-        Value::Real(real) => Value::Real(if real.wide().is_sign_negative() { real.neg() } else { real }),
+        Value::Real(real) => Value::Real(if real.is_negative() { real.neg() } else { real }),
         _ => Value::Nil,
     })
 }

@@ -33,47 +33,51 @@ type Entries<N> = &'static [(StrId, Native<N>)];
 struct Tables<N>(PhantomData<N>);
 
 impl<N: Numbers> Tables<N> {
-    const fn of(table: Table) -> Entries<N> {
-        match table {
-            Table::Base => Self::BASE,
-            Table::Type(Type::List) => Self::LIST,
-            Table::Type(Type::Map) => Self::MAP,
-            Table::Type(Type::Range) => Self::RANGE,
-            Table::Type(Type::Bytes) => Self::BYTES,
-            Table::Library(Library::String) => Self::STRING,
-            Table::Library(Library::Json) => Self::JSON,
-            Table::Library(Library::Math) => Self::MATH,
-            Table::Library(Library::Global) => Self::GLOBAL,
-            Table::Library(Library::Introspect) => Self::INTROSPECT,
-            Table::Library(Library::Gc) => Self::GC,
-            Table::Library(Library::Sys) => Self::SYS,
-            Table::Library(Library::Debug) => Self::DEBUG,
-            Table::Library(Library::Strict | Library::Undefined) => &[],
-        }
+    /// In the order of [`Table`].
+    const ALL: [Entries<N>; 15] = [
+        Self::BASE,
+        Self::LIST,
+        Self::MAP,
+        Self::RANGE,
+        Self::BYTES,
+        Self::STRING,
+        Self::JSON,
+        Self::MATH,
+        Self::GLOBAL,
+        Self::INTROSPECT,
+        &[], // strict
+        Self::GC,
+        Self::SYS,
+        Self::DEBUG,
+        &[], // undefined
+    ];
+
+    fn of(table: Table) -> Entries<N> {
+        Self::ALL.get(table.0 as usize).copied().unwrap_or_default()
     }
 }
 
 /// `call`, which the machine does itself: its callee has to have a frame.
-pub(crate) const CALL: NativeId = NativeId { table: Table::Base, place: 0 };
+pub(crate) const CALL: NativeId = NativeId::new(Table::BASE, 0);
 
 fn find<N: Numbers>(table: Table, name: StrId) -> Option<Value<N>> {
     let place = Tables::<N>::of(table).iter().position(|&(known, _)| known == name)?;
-    Some(Value::Native(NativeId { table, place: u8::try_from(place).ok()? }))
+    Some(Value::Native(NativeId::new(table, u8::try_from(place).ok()?)))
 }
 
 pub(crate) fn native<N: Numbers>(id: NativeId) -> Option<Native<N>> {
-    Tables::<N>::of(id.table).get(usize::from(id.place)).map(|&(_, native)| native)
+    Tables::<N>::of(id.table()).get(id.place()).map(|&(_, native)| native)
 }
 
 /// A name that every script knows.
 pub(crate) fn global<N: Numbers>(name: StrId) -> Option<Value<N>> {
-    let kind = [Type::List, Type::Map, Type::Range, Type::Bytes].into_iter().find(|kind| kind.name() == name);
-    kind.map(Value::Type).or_else(|| find(Table::Base, name))
+    let kind = Type::ALL.into_iter().find(|kind| kind.name() == name);
+    kind.map(Value::Type).or_else(|| find(Table::BASE, name))
 }
 
 /// A method of a class of the machine.
 pub(crate) fn method<N: Numbers>(kind: Type, name: StrId) -> Option<Value<N>> {
-    find(Table::Type(kind), name)
+    find(Table::of_type(kind), name)
 }
 
 /// A member of a module of the machine.
@@ -83,7 +87,7 @@ pub(crate) fn member<N: Numbers>(library: Library, name: StrId) -> Option<Value<
     {
         return Some(constant);
     }
-    find(Table::Library(library), name)
+    find(Table::of_library(library), name)
 }
 
 /// The names in a table.

@@ -7,7 +7,7 @@ use crate::names;
 use crate::numbers::Numbers;
 use crate::objects::Parent;
 use crate::slab::{ListId, StrId};
-use crate::value::{Library, Table, Value};
+use crate::value::{Flag, Library, Table, Value};
 use crate::vm::Vm;
 
 impl<N: Numbers> Tables<N> {
@@ -61,7 +61,7 @@ fn globals<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, _: Args) -> Result<V
 fn contains<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Result<Value<N>> {
     let wanted = vm.str_arg(args, 0)?;
     let name = vm.heap.intern_string(wanted)?;
-    Ok(Value::Bool(vm.globals.find(name).is_some() || super::global::<N>(name).is_some()))
+    Ok(Value::bool(vm.globals.find(name).is_some() || super::global::<N>(name).is_some()))
 }
 
 fn undef<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Result<Value<N>> {
@@ -101,7 +101,7 @@ fn members<N: Numbers>(vm: &mut Vm<N>, host: &mut dyn Host<N>, args: Args) -> Re
             return Ok(Value::List(list));
         }
         Value::Library(library) => {
-            push_table(vm, list, Table::Library(library))?;
+            push_table(vm, list, Table::of_library(library))?;
             return Ok(Value::List(list));
         }
         other => vm.class_of(other)?,
@@ -110,7 +110,7 @@ fn members<N: Numbers>(vm: &mut Vm<N>, host: &mut dyn Host<N>, args: Args) -> Re
         match class {
             Parent::None => return Ok(Value::List(list)),
             Parent::Type(kind) => {
-                push_table(vm, list, Table::Type(kind))?;
+                push_table(vm, list, Table::of_type(kind))?;
                 return Ok(Value::List(list));
             }
             Parent::Class(id) => {
@@ -143,7 +143,7 @@ fn set<N: Numbers>(vm: &mut Vm<N>, host: &mut dyn Host<N>, args: Args) -> Result
 fn has<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Result<Value<N>> {
     let wanted = vm.str_arg(args, 1)?;
     let name = vm.heap.intern_string(wanted)?;
-    Ok(Value::Bool(vm.plain_member(vm.arg(args, 0), name)?.is_some()))
+    Ok(Value::bool(vm.plain_member(vm.arg(args, 0), name)?.is_some()))
 }
 
 /// A module that is there already; it is not imported.
@@ -164,9 +164,9 @@ fn setmodule<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Res
 
 /// Whether a function is one that takes its object first.
 fn ismethod<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Result<Value<N>> {
-    let Value::Closure(closure) = vm.arg(args, 0) else { return Ok(Value::Bool(false)) };
+    let Value::Closure(closure) = vm.arg(args, 0) else { return Ok(Value::Bool(Flag::False)) };
     let proto = vm.heap.closures.get(closure)?.proto;
-    Ok(Value::Bool(vm.heap.protos.get(proto)?.is_method))
+    Ok(Value::bool(vm.heap.protos.get(proto)?.is_method))
 }
 
 fn name<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Result<Value<N>> {

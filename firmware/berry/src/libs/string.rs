@@ -7,7 +7,7 @@ use crate::names;
 use crate::numbers::{Integer as _, Numbers};
 use crate::slab::StrId;
 use crate::text::Text;
-use crate::value::Value;
+use crate::value::{Flag, Value};
 use crate::vm::Vm;
 
 impl<N: Numbers> Tables<N> {
@@ -117,7 +117,7 @@ fn split<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Result<
 
 fn hex<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Result<Value<N>> {
     let Value::Int(int) = vm.arg(args, 0) else { return Ok(Value::Nil) };
-    vm.string_from(|vm, text| vm.put_format(text, format_args!("{:X}", int.bits())))
+    vm.string_from(|vm, text| vm.put_radix(text, int.bits(), 4, 1, true))
 }
 
 fn byte<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Result<Value<N>> {
@@ -176,7 +176,7 @@ fn tr<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Result<Val
 
 fn escape<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Result<Value<N>> {
     let id = vm.str_arg(args, 0)?;
-    let quote = if matches!(vm.arg(args, 1), Value::Bool(true)) { b'\'' } else { b'"' };
+    let quote = if matches!(vm.arg(args, 1), Value::Bool(Flag::True)) { b'\'' } else { b'"' };
     vm.string_from(|vm, text| vm.put_escaped(text, id, quote))
 }
 
@@ -212,11 +212,11 @@ fn affix<N: Numbers>(
     part: impl Fn(&[u8], usize) -> Option<&[u8]>,
 ) -> Result<Value<N>> {
     let (id, wanted) = (vm.str_arg(args, 0)?, vm.str_arg(args, 1)?);
-    let insensitive = matches!(vm.arg(args, 2), Value::Bool(true));
+    let insensitive = matches!(vm.arg(args, 2), Value::Bool(Flag::True));
     vm.spend(vm.heap.text(wanted)?.len() / 8)?;
     let wanted = vm.heap.text(wanted)?;
     let found = part(vm.heap.text(id)?, wanted.len());
-    Ok(Value::Bool(
+    Ok(Value::bool(
         found.is_some_and(
             |found| {
                 if insensitive { found.eq_ignore_ascii_case(wanted) } else { found == wanted }
