@@ -307,7 +307,7 @@ impl<N: Numbers> Heap<N> {
             + self.lists.sweep(budget, Budget::release)
             + self.maps.sweep(budget, |budget, map| {
                 budget.release(map.entries);
-                budget.release_table(map.index);
+                budget.release(map.index);
             })
             + self.smalls.sweep(budget, |_, _| ())
             + self.bytes.sweep(budget, |budget, bytes| budget.release(bytes.data))

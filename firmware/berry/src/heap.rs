@@ -3,8 +3,6 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use hashbrown::HashTable;
-
 use crate::memory::Budget;
 use crate::names;
 use crate::numbers::{Integer as _, Numbers};
@@ -184,8 +182,7 @@ impl<N: Numbers> Heap<N> {
     }
 
     pub(crate) fn map(&mut self) -> Result<MapId> {
-        let map = Map { entries: Vec::new(), index: HashTable::new(), holes: 0 };
-        self.maps.insert(&mut self.budget, map)
+        self.maps.insert(&mut self.budget, Map::new())
     }
 
     pub(crate) fn module(&mut self, name: StrId) -> Result<ModuleId> {

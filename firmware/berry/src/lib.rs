@@ -58,6 +58,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod angle;
 mod call;
 mod code;
 mod collect;

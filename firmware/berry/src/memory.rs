@@ -9,8 +9,6 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use hashbrown::HashTable;
-
 use crate::limits::{BLOCK_OVERHEAD_BYTES, FIRST_COLLECTION_BYTES, MIN_ELEMENTS};
 use crate::raised::{Raised, Reason};
 
@@ -215,47 +213,6 @@ impl Budget {
             self.recharge(before, block_bytes::<T>(list.capacity()));
         }
     }
-
-    /// Makes room for one more entry of a table.
-    pub(crate) fn reserve_entry<T>(
-        &mut self,
-        table: &mut HashTable<T>,
-        hash: impl Fn(&T) -> u64,
-    ) -> Result<(), Raised> {
-        if table.len() < table.capacity() {
-            return Ok(());
-        }
-        let before = table_bytes(table);
-        // The table doubles; an entry takes its size and a control byte.
-        let after = (table.num_buckets().max(2) * 2).saturating_mul(size_of::<T>() + 1)
-            + GROUP_BYTES
-            + BLOCK_OVERHEAD_BYTES;
-        if !self.permits(after.saturating_sub(before)) {
-            return self.refuse();
-        }
-        if table.try_reserve(1, hash).is_err() {
-            return self.refuse();
-        }
-        self.recharge(before, table_bytes(table));
-        Ok(())
-    }
-
-    /// Adds an entry.
-    pub(crate) fn insert_entry<T>(
-        &mut self,
-        table: &mut HashTable<T>,
-        value: T,
-        hash: impl Fn(&T) -> u64,
-    ) -> Result<(), Raised> {
-        self.reserve_entry(table, &hash)?;
-        table.insert_unique(hash(&value), value, hash);
-        Ok(())
-    }
-
-    /// Gives a table back.
-    pub(crate) fn release_table<T>(&mut self, table: HashTable<T>) {
-        self.discharge(table_bytes(&table));
-    }
 }
 
 /// Text outside of the budget, for what is told when there is no memory left: cut where it does not fit.
@@ -267,20 +224,10 @@ pub(crate) fn append_bounded(text: &mut Vec<u8>, bytes: &[u8], limit: usize) {
     }
 }
 
-/// Control bytes that a table has behind those of its entries, at most.
-const GROUP_BYTES: usize = 16;
-
 const fn block_bytes<T>(elements: usize) -> usize {
     if elements == 0 || size_of::<T>() == 0 {
         0
     } else {
         elements.saturating_mul(size_of::<T>()).saturating_add(BLOCK_OVERHEAD_BYTES)
-    }
-}
-
-fn table_bytes<T>(table: &HashTable<T>) -> usize {
-    match table.allocation_size() {
-        0 => 0,
-        bytes => bytes + BLOCK_OVERHEAD_BYTES,
     }
 }

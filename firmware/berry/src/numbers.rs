@@ -3,6 +3,7 @@
 use core::cmp::Ordering;
 use core::fmt::{Debug, Display};
 
+use crate::angle::{self, Ratio};
 use crate::decimal::{self, Decimal};
 
 /// A choice of widths.
@@ -195,7 +196,7 @@ mod sealed {
         fn arc_tangent(self, x: Self) -> Self;
         fn remainder(self, other: Self) -> Self;
         /// The digits of a finite number without its sign.
-        #[allow(private_interfaces, reason = "sealed")]
+        #[allow(private_bounds, reason = "sealed")]
         fn decimal<T>(self, then: impl FnOnce(Decimal<'_>) -> T) -> T;
     }
 }
@@ -237,7 +238,7 @@ pub trait Real: Copy + PartialOrd + Debug + sealed::Calculates + 'static {
 }
 
 macro_rules! real {
-    ($name:ident, $real:ty, $bits:ty, $shape:path, $limbs:path, $digits:path, $pow:ident, $atan2:ident, $fmod:ident, $($function:ident $libm:ident),*) => {
+    ($name:ident, $real:ty, $bits:ty, $shape:path, $limbs:path, $digits:path, $ratio:path, $pow:ident, $atan2:ident, $fmod:ident, $($function:ident $libm:ident),*) => {
         impl $name {
             #[inline]
             pub(crate) const fn new(value: $real) -> Self {
@@ -279,6 +280,9 @@ macro_rules! real {
             fn apply(self, function: Function) -> Self {
                 let value = self.get();
                 $name::new(match function {
+                    Function::Sin => $ratio(value, Ratio::Sine),
+                    Function::Cos => $ratio(value, Ratio::Cosine),
+                    Function::Tan => $ratio(value, Ratio::Tangent),
                     $(Function::$function => libm::$libm(value),)*
                 })
             }
@@ -295,7 +299,7 @@ macro_rules! real {
                 $name::new(libm::$fmod(self.get(), other.get()))
             }
 
-            #[allow(private_interfaces, reason = "sealed")]
+            #[allow(private_bounds, reason = "sealed")]
             fn decimal<T>(self, then: impl FnOnce(Decimal<'_>) -> T) -> T {
                 let mut limbs = [0; $limbs];
                 let mut digits = [0; $digits];
@@ -380,6 +384,14 @@ macro_rules! real {
     };
 }
 
+fn ratio_of_doubles(angle: f64, ratio: Ratio) -> f64 {
+    match ratio {
+        Ratio::Sine => libm::sin(angle),
+        Ratio::Cosine => libm::cos(angle),
+        Ratio::Tangent => libm::tan(angle),
+    }
+}
+
 /// A single, as its bits.
 #[derive(Debug, Clone, Copy)]
 pub struct Single(u32);
@@ -389,10 +401,10 @@ pub struct Single(u32);
 pub struct Double(u64);
 
 real!(
-    Single, f32, u32, decimal::SINGLE, decimal::SINGLE_LIMBS, decimal::SINGLE_DIGITS, powf, atan2f, fmodf, Acos acosf, Asin asinf, Atan atanf, Ceil ceilf, Cos cosf, Cosh coshf, Exp expf,
-    Floor floorf, Log logf, Log10 log10f, Round roundf, Sin sinf, Sinh sinhf, Sqrt sqrtf, Tan tanf, Tanh tanhf
+    Single, f32, u32, decimal::SINGLE, decimal::SINGLE_LIMBS, decimal::SINGLE_DIGITS, angle::ratio, powf, atan2f, fmodf, Acos acosf, Asin asinf, Atan atanf, Ceil ceilf, Cosh coshf, Exp expf,
+    Floor floorf, Log logf, Log10 log10f, Round roundf, Sinh sinhf, Sqrt sqrtf, Tanh tanhf
 );
 real!(
-    Double, f64, u64, decimal::DOUBLE, decimal::DOUBLE_LIMBS, decimal::DOUBLE_DIGITS, pow, atan2, fmod, Acos acos, Asin asin, Atan atan, Ceil ceil, Cos cos, Cosh cosh, Exp exp,
-    Floor floor, Log log, Log10 log10, Round round, Sin sin, Sinh sinh, Sqrt sqrt, Tan tan, Tanh tanh
+    Double, f64, u64, decimal::DOUBLE, decimal::DOUBLE_LIMBS, decimal::DOUBLE_DIGITS, ratio_of_doubles, pow, atan2, fmod, Acos acos, Asin asin, Atan atan, Ceil ceil, Cosh cosh, Exp exp,
+    Floor floor, Log log, Log10 log10, Round round, Sinh sinh, Sqrt sqrt, Tanh tanh
 );

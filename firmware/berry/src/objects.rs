@@ -3,8 +3,6 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use hashbrown::HashTable;
-
 use crate::memory::Budget;
 use crate::numbers::Numbers;
 use crate::slab::{CellId, ClassId, InstanceId, ProtoId, StrId};
@@ -21,8 +19,8 @@ pub(crate) struct Str {
 #[derive(Debug)]
 pub(crate) struct Map<N: Numbers> {
     pub(crate) entries: Vec<(Value<N>, Value<N>)>,
-    /// Places of the entries; only in a large map.
-    pub(crate) index: HashTable<u32>,
+    /// Places of the entries, by their hashes; only in a large map.
+    pub(crate) index: Vec<u32>,
     pub(crate) holes: u32,
 }
 

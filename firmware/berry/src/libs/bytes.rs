@@ -1,9 +1,6 @@
 //! The class `bytes`.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
-use super::{Native, Result, Tables, base, bits};
+use super::{Native, Result, Tables, base, base64, bits};
 use crate::call::Args;
 use crate::host::Host;
 use crate::member::{part_of, place_in};
@@ -12,6 +9,7 @@ use crate::numbers::{Integer as _, Numbers, Real as _};
 use crate::objects::Small;
 use crate::raised::Raised;
 use crate::slab::{BytesId, StrId};
+use crate::text::Text;
 use crate::value::{Flag, Value};
 use crate::vm::Vm;
 
@@ -458,32 +456,31 @@ fn appendhex<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Res
 
 fn tob64<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Result<Value<N>> {
     let id = own(vm, args)?;
-    let length = length(vm, id)?;
-    vm.spend(length / 4)?;
-    let size = length.div_ceil(3).saturating_mul(4);
-    let mut encoded = vm.heap.budget.fill(size, 0_u8)?;
-    let written = STANDARD.encode_slice(&vm.heap.bytes.get(id)?.data, &mut encoded).unwrap_or(0);
-    let string = vm.heap.string(encoded.get(..written).unwrap_or_default());
-    vm.heap.budget.release_block(encoded);
-    string
+    vm.spend(length(vm, id)? / 4)?;
+    vm.string_from(|vm, text| {
+        base64::encode(&mut vm.heap.budget, &vm.heap.bytes.get(id)?.data, &mut text.bytes)
+    })
 }
 
 fn decode<N: Numbers>(vm: &mut Vm<N>, id: BytesId, text: StrId, keep: bool) -> Result<()> {
-    let length_of_text = vm.heap.text(text)?.len();
-    vm.spend(length_of_text / 4)?;
-    let mut decoded = vm.heap.budget.fill(base64::decoded_len_estimate(length_of_text), 0_u8)?;
-    let outcome = STANDARD.decode_slice(vm.heap.text(text)?, &mut decoded);
+    vm.spend(vm.heap.text(text)?.len() / 4)?;
     let old = if keep { length(vm, id)? } else { 0 };
-    let stored = match outcome {
-        Ok(count) => set_length(vm, id, old + count).and_then(|()| {
+    let mut decoded = Text::default();
+    let bytes = match (text.text(), vm.heap.strings.get(text)) {
+        (Some(text), _) => text.as_bytes(),
+        (None, string) => &string?.bytes,
+    };
+    let stored = match base64::decode(&mut vm.heap.budget, bytes, &mut decoded.bytes) {
+        Ok(true) => set_length(vm, id, old + decoded.len()).and_then(|()| {
             if let Some(target) = vm.heap.bytes.get_mut(id)?.data.get_mut(old..) {
-                target.copy_from_slice(decoded.get(..count).unwrap_or_default());
+                target.copy_from_slice(decoded.as_bytes());
             }
             Ok(())
         }),
-        Err(_) => vm.raise(names::VALUE_ERROR, "invalid base64 string"),
+        Ok(false) => vm.raise(names::VALUE_ERROR, "invalid base64 string"),
+        Err(raised) => Err(raised),
     };
-    vm.heap.budget.release_block(decoded);
+    vm.discard(decoded);
     stored
 }
 

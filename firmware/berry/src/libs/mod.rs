@@ -1,6 +1,7 @@
 //! What the machine brings along: natives in tables, found by the places of their names.
 
 mod base;
+mod base64;
 mod bits;
 mod bytes;
 mod json;
