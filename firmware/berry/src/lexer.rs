@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use crate::heap::Heap;
 use crate::numbers::{Integer as _, Numbers, Real as _};
-use crate::raised::Raised;
+use crate::raised::{Raised, Reason};
 use crate::slab::StrId;
 use crate::token::Symbol;
 
@@ -23,21 +23,7 @@ pub(crate) enum Token<N: Numbers> {
     Symbol(Symbol),
 }
 
-/// Why there is no next token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stop {
-    /// What is wrong is written down in [`Lexer::message`].
-    Syntax,
-    Raised(Raised),
-}
-
-impl From<Raised> for Stop {
-    fn from(raised: Raised) -> Self {
-        Stop::Raised(raised)
-    }
-}
-
-type Result<T> = core::result::Result<T, Stop>;
+type Result<T> = core::result::Result<T, Raised>;
 
 #[derive(Debug)]
 struct Piece {
@@ -55,8 +41,9 @@ pub(crate) struct Lexer<'a> {
     /// Where the token that was read last starts in the source.
     pub(crate) token_start: usize,
     pub(crate) token_line: u32,
-    /// What is wrong with the source.
+    /// What is wrong with the source, if [`Lexer::is_wrong`].
     pub(crate) message: Vec<u8>,
+    pub(crate) is_wrong: bool,
     buffer: Vec<u8>,
 }
 
@@ -79,6 +66,7 @@ impl<'a> Lexer<'a> {
             token_start: 0,
             token_line: 1,
             message: Vec::new(),
+            is_wrong: false,
             buffer: Vec::new(),
         }
     }
@@ -131,11 +119,17 @@ impl<'a> Lexer<'a> {
         self.message.clear();
         crate::memory::append_bounded(&mut self.message, message.as_bytes(), 200);
         self.token_line = self.line;
-        Err(Stop::Syntax)
+        self.wrong()
+    }
+
+    /// What is wrong with the source has been written to [`Lexer::message`].
+    pub(crate) fn wrong<T>(&mut self) -> Result<T> {
+        self.is_wrong = true;
+        Err(Raised)
     }
 
     fn save<N: Numbers>(&mut self, heap: &mut Heap<N>, byte: u8) -> Result<()> {
-        Ok(heap.budget.push(&mut self.buffer, byte)?)
+        heap.budget.push(&mut self.buffer, byte)
     }
 
     /// Blanks and comments.
@@ -214,53 +208,27 @@ impl<'a> Lexer<'a> {
         Ok(token)
     }
 
+    /// The longest operator that is next.
     fn symbol<N: Numbers>(&mut self, byte: u8) -> Result<Token<N>> {
-        use Symbol::*;
-        self.skip();
-        let symbol = match byte {
-            b'+' => self.either(b'=', AddAssign, Add),
-            b'-' if self.accept(b'>') => Arrow,
-            b'-' => self.either(b'=', SubAssign, Sub),
-            b'*' => self.either(b'=', MulAssign, Mul),
-            b'/' => self.either(b'=', DivAssign, Div),
-            b'%' => self.either(b'=', ModAssign, Mod),
-            b'^' => self.either(b'=', XorAssign, BitXor),
-            b'=' => self.either(b'=', Equal, Assign),
-            b'!' => self.either(b'=', NotEqual, Not),
-            b':' => self.either(b'=', Walrus, Colon),
-            b'&' if self.accept(b'&') => And,
-            b'&' => self.either(b'=', AndAssign, BitAnd),
-            b'|' if self.accept(b'|') => Or,
-            b'|' => self.either(b'=', OrAssign, BitOr),
-            b'<' if self.accept(b'<') => self.either(b'=', ShlAssign, Shl),
-            b'<' => self.either(b'=', LessEqual, Less),
-            b'>' if self.accept(b'>') => self.either(b'=', ShrAssign, Shr),
-            b'>' => self.either(b'=', GreaterEqual, Greater),
-            b'.' if self.accept(b'.') => self.either(b'=', ConnectAssign, Connect),
-            b'.' => Dot,
-            b'~' => Flip,
-            b'(' => LeftParen,
-            b')' => RightParen,
-            b'[' => LeftBracket,
-            b']' => RightBracket,
-            b'{' => LeftBrace,
-            b'}' => RightBrace,
-            b',' => Comma,
-            b';' => Semicolon,
-            b'?' => Question,
-            _ => {
-                self.error::<()>("stray '").ok();
-                let shown: &[u8] = if byte.is_ascii_graphic() { &[byte] } else { b"\\" };
-                crate::memory::append_bounded(&mut self.message, shown, 200);
-                crate::memory::append_bounded(&mut self.message, b"' in program", 200);
-                return Err(Stop::Syntax);
+        let mut longest = None;
+        let mut length = 0;
+        for &symbol in Symbol::OPERATORS {
+            let text = symbol.text().as_bytes();
+            let mut next = text.iter().enumerate();
+            if text.len() > length && next.all(|(at, &byte)| self.peek_at(at) == Some(byte)) {
+                (longest, length) = (Some(symbol), text.len());
             }
+        }
+        let Some(symbol) = longest else {
+            self.skip();
+            self.error::<()>("stray '").ok();
+            let shown: &[u8] = if byte.is_ascii_graphic() { &[byte] } else { b"\\" };
+            crate::memory::append_bounded(&mut self.message, shown, 200);
+            crate::memory::append_bounded(&mut self.message, b"' in program", 200);
+            return self.wrong();
         };
+        (0..length).for_each(|_| self.skip());
         Ok(Token::Symbol(symbol))
-    }
-
-    fn either(&mut self, next: u8, with: Symbol, without: Symbol) -> Symbol {
-        if self.accept(next) { with } else { without }
     }
 
     fn number<N: Numbers>(&mut self, heap: &mut Heap<N>) -> Result<Token<N>> {
@@ -408,21 +376,17 @@ impl<'a> Lexer<'a> {
         self.literal(heap)?;
         let body = core::mem::take(&mut self.buffer);
         let mut text = Vec::new();
+        heap.budget.forget_reason();
         let outcome = expand(heap, &body, &mut text);
         heap.budget.release(body);
-        if let Err(stop) = outcome {
+        if outcome.and_then(|()| heap.budget.reserve(&mut self.pieces, 1)).is_err() {
             heap.budget.release(text);
-            return match stop {
-                Stop::Syntax => self.error("invalid f-string"),
-                Stop::Raised(_) => Err(stop),
-            };
+            if heap.budget.reason() == Reason::Internal {
+                return self.error("invalid f-string");
+            }
+            return Err(Raised);
         }
-        let room = heap.budget.reserve(&mut self.pieces, 1);
-        if let Err(raised) = room {
-            heap.budget.release(text);
-            return Err(raised.into());
-        }
-        Ok(heap.budget.push(&mut self.pieces, Piece { text, at: 0 })?)
+        heap.budget.push(&mut self.pieces, Piece { text, at: 0 })
     }
 }
 
@@ -430,7 +394,7 @@ impl<'a> Lexer<'a> {
 fn expand<N: Numbers>(heap: &mut Heap<N>, body: &[u8], text: &mut Vec<u8>) -> Result<()> {
     heap.budget.extend(text, b"format(\"")?;
     // First the format itself, then the expressions in a second walk.
-    each_part(body, |part| {
+    each_part(body, &mut |part| {
         let (literal, suffix): (&[u8], &[u8]) = match part {
             Part::Literal(b'%') => (b"%%", b""),
             Part::Literal(byte) => return write_literal(heap, text, byte),
@@ -449,7 +413,7 @@ fn expand<N: Numbers>(heap: &mut Heap<N>, body: &[u8], text: &mut Vec<u8>) -> Re
         suffix.iter().try_for_each(|&byte| write_literal(heap, text, byte))
     })?;
     heap.budget.extend(text, b"\"")?;
-    each_part(body, |part| {
+    each_part(body, &mut |part| {
         if let Part::Expression { source, .. } = part {
             heap.budget.extend(text, b",(")?;
             heap.budget.extend(text, source)?;
@@ -457,7 +421,7 @@ fn expand<N: Numbers>(heap: &mut Heap<N>, body: &[u8], text: &mut Vec<u8>) -> Re
         }
         Ok(())
     })?;
-    Ok(heap.budget.extend(text, b")")?)
+    heap.budget.extend(text, b")")
 }
 
 fn write_literal<N: Numbers>(heap: &mut Heap<N>, text: &mut Vec<u8>, byte: u8) -> Result<()> {
@@ -465,9 +429,9 @@ fn write_literal<N: Numbers>(heap: &mut Heap<N>, text: &mut Vec<u8>, byte: u8) -
         b'\n' => b'n',
         b'\r' => b'r',
         b'"' | b'\\' => byte,
-        plain => return Ok(heap.budget.push(text, plain)?),
+        plain => return heap.budget.push(text, plain),
     };
-    Ok(heap.budget.extend(text, &[b'\\', byte])?)
+    heap.budget.extend(text, &[b'\\', byte])
 }
 
 enum Part<'a> {
@@ -475,7 +439,8 @@ enum Part<'a> {
     Expression { source: &'a [u8], echoed: bool, format: &'a [u8] },
 }
 
-fn each_part(body: &[u8], mut take: impl FnMut(Part<'_>) -> Result<()>) -> Result<()> {
+/// Fails by itself where the body is none of an f-string.
+fn each_part(body: &[u8], take: &mut dyn FnMut(Part<'_>) -> Result<()>) -> Result<()> {
     let mut at = 0;
     while let Some(&byte) = body.get(at) {
         at += 1;
@@ -486,14 +451,14 @@ fn each_part(body: &[u8], mut take: impl FnMut(Part<'_>) -> Result<()>) -> Resul
             }
             b'{' => {
                 let rest = body.get(at..).unwrap_or_default();
-                let (length, colon) = expression_end(rest).ok_or(Stop::Syntax)?;
+                let (length, colon) = expression_end(rest).ok_or(Raised)?;
                 let source = rest.get(..colon.unwrap_or(length)).unwrap_or_default();
                 let format = colon.and_then(|colon| rest.get(colon + 1..length)).unwrap_or_default();
                 let trimmed = source.trim_ascii_end();
                 let echoed = trimmed.strip_suffix(b"=").filter(|rest| !rest.ends_with(b"="));
                 let source = echoed.unwrap_or(source);
                 if source.trim_ascii().is_empty() {
-                    return Err(Stop::Syntax);
+                    return Err(Raised);
                 }
                 take(Part::Expression { source, echoed: echoed.is_some(), format })?;
                 at += length + 1;

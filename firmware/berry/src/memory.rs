@@ -114,14 +114,16 @@ impl Budget {
     }
 
     pub(crate) fn push<T>(&mut self, list: &mut Vec<T>, value: T) -> Result<(), Raised> {
-        self.reserve(list, 1)?;
-        list.push(value);
-        Ok(())
+        if list.len() == list.capacity() {
+            self.reserve(list, 1)?;
+        }
+        Self::push_reserved(list, value)
     }
 
     /// Adds an element for which there is room, or none.
     #[inline]
     pub(crate) fn push_reserved<T>(list: &mut Vec<T>, value: T) -> Result<(), Raised> {
+        // The compiler sees that the list does not grow, and drops what grows it.
         if list.len() == list.capacity() {
             return Err(Raised);
         }
@@ -129,16 +131,21 @@ impl Budget {
         Ok(())
     }
 
-    pub(crate) fn insert<T>(&mut self, list: &mut Vec<T>, at: usize, value: T) -> Result<(), Raised> {
-        self.reserve(list, 1)?;
-        list.insert(at.min(list.len()), value);
+    pub(crate) fn insert<T: Copy>(&mut self, list: &mut Vec<T>, at: usize, value: T) -> Result<(), Raised> {
+        self.push(list, value)?;
+        let last = list.len() - 1;
+        if at < last {
+            list.copy_within(at..last, at + 1);
+            if let Some(slot) = list.get_mut(at) {
+                *slot = value;
+            }
+        }
         Ok(())
     }
 
     pub(crate) fn extend<T: Copy>(&mut self, list: &mut Vec<T>, values: &[T]) -> Result<(), Raised> {
         self.reserve(list, values.len())?;
-        list.extend_from_slice(values);
-        Ok(())
+        append_reserved(list, values)
     }
 
     /// A longer list is cut, a shorter one filled up.
@@ -157,23 +164,17 @@ impl Budget {
     pub(crate) fn copy<T: Copy>(&mut self, values: &[T]) -> Result<Box<[T]>, Raised> {
         let mut list = Vec::new();
         self.reserve_exact(&mut list, values.len())?;
-        list.extend_from_slice(values);
-        let before = block_bytes::<T>(list.capacity());
-        let block = list.into_boxed_slice();
-        self.recharge(before, block_bytes::<T>(block.len()));
-        Ok(block)
+        append_reserved(&mut list, values)?;
+        Ok(self.boxed(list))
     }
 
     /// Two texts in one block.
     pub(crate) fn join(&mut self, first: &[u8], second: &[u8]) -> Result<Box<[u8]>, Raised> {
         let mut list = Vec::new();
         self.reserve_exact(&mut list, first.len().saturating_add(second.len()))?;
-        list.extend_from_slice(first);
-        list.extend_from_slice(second);
-        let before = block_bytes::<u8>(list.capacity());
-        let block = list.into_boxed_slice();
-        self.recharge(before, block_bytes::<u8>(block.len()));
-        Ok(block)
+        append_reserved(&mut list, first)?;
+        append_reserved(&mut list, second)?;
+        Ok(self.boxed(list))
     }
 
     /// A block of equal values.
@@ -181,10 +182,14 @@ impl Budget {
         let mut list = Vec::new();
         self.reserve_exact(&mut list, length)?;
         list.resize(length, value);
+        Ok(self.boxed(list))
+    }
+
+    fn boxed<T>(&mut self, list: Vec<T>) -> Box<[T]> {
         let before = block_bytes::<T>(list.capacity());
         let block = list.into_boxed_slice();
         self.recharge(before, block_bytes::<T>(block.len()));
-        Ok(block)
+        block
     }
 
     /// Gives a list back.
@@ -213,6 +218,15 @@ impl Budget {
             self.recharge(before, block_bytes::<T>(list.capacity()));
         }
     }
+}
+
+/// Adds elements for which there is room, or none.
+fn append_reserved<T: Copy>(list: &mut Vec<T>, values: &[T]) -> Result<(), Raised> {
+    if values.len() > list.capacity().wrapping_sub(list.len()) {
+        return Err(Raised);
+    }
+    list.extend_from_slice(values);
+    Ok(())
 }
 
 /// Text outside of the budget, for what is told when there is no memory left: cut where it does not fit.

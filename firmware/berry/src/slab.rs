@@ -139,20 +139,6 @@ impl<K: Key, T> Slab<K, T> {
         }
     }
 
-    pub(crate) fn remove(&mut self, place: u32) -> Option<T> {
-        let slot = self.entries.get_mut(place as usize)?;
-        if matches!(slot, Entry::Vacant { .. }) {
-            return None;
-        }
-        let entry = core::mem::replace(slot, Entry::Vacant { next: self.vacant });
-        self.vacant = place;
-        self.live = self.live.saturating_sub(1);
-        match entry {
-            Entry::Live { value, .. } => Some(value),
-            Entry::Vacant { .. } => None,
-        }
-    }
-
     #[inline]
     pub(crate) fn get(&self, key: K) -> Result<&T, Raised> {
         match self.entries.get(key.index() as usize) {
@@ -185,25 +171,28 @@ impl<K: Key, T> Slab<K, T> {
 
     /// Frees what was not reached, and makes the rest white again. The lowest vacant place is taken next, so that those
     /// at the end can be given back.
-    pub(crate) fn sweep(&mut self, budget: &mut Budget, mut release: impl FnMut(&mut Budget, T)) -> u32 {
+    pub(crate) fn sweep(&mut self, budget: &mut Budget, release: fn(&mut Budget, T)) -> u32 {
         let seen = self.end();
-        for place in 0..seen {
-            match self.colour(place) {
-                Colour::White => {
-                    if let Some(value) = self.remove(place) {
-                        release(budget, value);
-                    }
-                }
-                Colour::Grey | Colour::Black => self.paint(place, Colour::White),
-            }
-        }
-        while matches!(self.entries.last(), Some(Entry::Vacant { .. })) {
-            self.entries.pop();
-        }
         self.vacant = NONE;
-        for place in (0..self.end()).rev() {
-            if let Some(Entry::Vacant { next }) = self.entries.get_mut(place as usize) {
-                *next = self.vacant;
+        let mut place = seen;
+        // From the end on: what is vacant there is dropped.
+        while let Some(before) = place.checked_sub(1)
+            && let Some(slot) = self.entries.get_mut(before as usize)
+        {
+            place = before;
+            if let Entry::Live { colour, .. } = slot
+                && *colour != Colour::White
+            {
+                *colour = Colour::White;
+                continue;
+            }
+            if let Entry::Live { value, .. } = core::mem::replace(slot, Entry::Vacant { next: self.vacant }) {
+                release(budget, value);
+                self.live = self.live.saturating_sub(1);
+            }
+            if place + 1 == self.end() {
+                self.entries.pop();
+            } else {
                 self.vacant = place;
             }
         }

@@ -2,32 +2,19 @@
 
 macro_rules! symbols {
     ($($name:ident $text:literal,)*) => {
-        /// A keyword or an operator.
+        /// A keyword or an operator. Of the size that all tokens hold, so that they travel in registers.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[repr(u32)]
         pub(crate) enum Symbol {
             $($name,)*
         }
 
-        impl Symbol {
-            pub(crate) const fn text(self) -> &'static str {
-                match self {
-                    $(Symbol::$name => $text,)*
-                }
-            }
-
-            /// The keyword that a word is.
-            pub(crate) fn keyword(word: &[u8]) -> Option<Symbol> {
-                $(
-                    if word == $text.as_bytes() {
-                        return Some(Symbol::$name);
-                    }
-                )*
-                None
-            }
-        }
+        const ALL: &[Symbol] = &[$(Symbol::$name,)*];
+        const TEXTS: &[&str] = &[$($text,)*];
     };
 }
 
+// The keywords come first.
 symbols! {
     If "if", Elif "elif", Else "else", While "while", For "for", Def "def", End "end", Class "class",
     Break "break", Continue "continue", Return "return", True "true", False "false", Nil "nil", Var "var",
@@ -42,6 +29,17 @@ symbols! {
 }
 
 impl Symbol {
+    pub(crate) const OPERATORS: &'static [Symbol] = ALL.split_at(Symbol::Assign as usize).1;
+
+    pub(crate) fn text(self) -> &'static str {
+        TEXTS.get(self as usize).copied().unwrap_or_default()
+    }
+
+    /// The keyword that a word is.
+    pub(crate) fn keyword(word: &[u8]) -> Option<Symbol> {
+        ALL.iter().copied().take(Symbol::Assign as usize).find(|symbol| symbol.text().as_bytes() == word)
+    }
+
     /// The operator in a compound assignment.
     pub(crate) const fn assigned_operator(self) -> Option<Symbol> {
         Some(match self {

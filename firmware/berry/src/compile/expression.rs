@@ -3,7 +3,7 @@
 use super::{Compiler, Result};
 use crate::code::{self, Op};
 use crate::compile::function::Function;
-use crate::lexer::{Stop, Token};
+use crate::lexer::Token;
 use crate::libs;
 use crate::names;
 use crate::numbers::{Integer as _, Numbers, Real as _};
@@ -200,7 +200,7 @@ impl<N: Numbers> Compiler<'_, '_, N> {
 
     /// The instruction of a binary operator.
     pub(super) fn combine(&mut self, symbol: Symbol, left: Exp<N>, right: Exp<N>) -> Result<Exp<N>> {
-        let Some(op) = operation(symbol) else { return Err(Stop::Raised(Raised)) };
+        let Some(op) = operation(symbol) else { return Err(Raised) };
         let b = self.operand_of(left)?;
         let c = self.operand_of(right)?;
         self.release_operand(c)?;
@@ -328,7 +328,7 @@ impl<N: Numbers> Compiler<'_, '_, N> {
     pub(super) fn resolve(&mut self, name: StrId) -> Result<Exp<N>> {
         let level = self.functions.len().saturating_sub(1);
         if let Some(place) = self.function()?.find_local(name) {
-            return Ok(Exp::Local(u8::try_from(place).map_err(|_| Stop::Raised(Raised))?));
+            return Ok(Exp::Local(u8::try_from(place).map_err(|_| Raised)?));
         }
         if let Some(cell) = self.find_cell(level, name)? {
             return Ok(Exp::Cell(cell));

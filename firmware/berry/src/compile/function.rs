@@ -31,19 +31,6 @@ pub(crate) struct Block {
     pub(crate) continues: usize,
 }
 
-/// Why a function does not fit its form.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unfit {
-    Raised(Raised),
-    TooLarge(&'static str),
-}
-
-impl From<Raised> for Unfit {
-    fn from(raised: Raised) -> Self {
-        Unfit::Raised(raised)
-    }
-}
-
 #[derive(Debug)]
 pub(crate) struct Function<N: Numbers> {
     pub(crate) code: Vec<u32>,
@@ -62,6 +49,8 @@ pub(crate) struct Function<N: Numbers> {
     pub(crate) parameters: u8,
     pub(crate) variadic: bool,
     pub(crate) is_method: bool,
+    /// Why it does not fit its form; empty while it does.
+    pub(crate) unfit: &'static str,
 }
 
 impl<N: Numbers> Function<N> {
@@ -82,6 +71,7 @@ impl<N: Numbers> Function<N> {
             parameters: 0,
             variadic: false,
             is_method: false,
+            unfit: "",
         }
     }
 
@@ -124,9 +114,14 @@ impl<N: Numbers> Function<N> {
         Ok(())
     }
 
-    pub(crate) fn emit(&mut self, heap: &mut Heap<N>, line: u32, instruction: u32) -> Result<usize, Unfit> {
+    fn unfit<T>(&mut self, why: &'static str) -> Result<T, Raised> {
+        self.unfit = why;
+        Err(Raised)
+    }
+
+    pub(crate) fn emit(&mut self, heap: &mut Heap<N>, line: u32, instruction: u32) -> Result<usize, Raised> {
         let pc = self.code.len();
-        let end = u16::try_from(pc + 1).map_err(|_| Unfit::TooLarge("function too long"))?;
+        let Ok(end) = u16::try_from(pc + 1) else { return self.unfit("function too long") };
         heap.budget.push(&mut self.code, instruction)?;
         let line = u16::try_from(line).unwrap_or(u16::MAX);
         match self.lines.last_mut() {
@@ -136,18 +131,18 @@ impl<N: Numbers> Function<N> {
         Ok(pc)
     }
 
-    pub(crate) fn reserve_registers(&mut self, count: usize) -> Result<usize, Unfit> {
+    pub(crate) fn reserve_registers(&mut self, count: usize) -> Result<usize, Raised> {
         let first = self.free;
         self.free += count;
         // One more than is named: the callee's place of a call that an operator makes.
         self.registers = self.registers.max(self.free + 1);
         if self.registers > MAX_REGISTERS {
-            return Err(Unfit::TooLarge("function uses too many variables"));
+            return self.unfit("function uses too many variables");
         }
         Ok(first)
     }
 
-    pub(crate) fn constant(&mut self, heap: &mut Heap<N>, value: Value<N>) -> Result<u32, Unfit> {
+    pub(crate) fn constant(&mut self, heap: &mut Heap<N>, value: Value<N>) -> Result<u32, Raised> {
         let found = self.constants.iter().position(|&other| match (other, value) {
             (Value::Real(a), Value::Real(b)) => {
                 crate::numbers::Real::bits(a) == crate::numbers::Real::bits(b)
@@ -163,7 +158,7 @@ impl<N: Numbers> Function<N> {
         };
         match u32::try_from(place) {
             Ok(place) if place <= code::MAX_INDEX => Ok(place),
-            _ => Err(Unfit::TooLarge("function has too many constants")),
+            _ => self.unfit("function has too many constants"),
         }
     }
 
@@ -173,12 +168,10 @@ impl<N: Numbers> Function<N> {
     }
 
     /// Lets the jump at `pc` go to `target`.
-    pub(crate) fn patch(&mut self, pc: usize, target: usize) -> Result<(), Unfit> {
+    pub(crate) fn patch(&mut self, pc: usize, target: usize) -> Result<(), Raised> {
         let distance = target as i64 - (pc as i64 + 1);
-        let distance = i32::try_from(distance)
-            .ok()
-            .filter(|distance| distance.abs() <= MAX_DISTANCE)
-            .ok_or(Unfit::TooLarge("jump too long"))?;
+        let distance = i32::try_from(distance).ok().filter(|distance| distance.abs() <= MAX_DISTANCE);
+        let Some(distance) = distance else { return self.unfit("jump too long") };
         if let Some(instruction) = self.code.get_mut(pc) {
             *instruction = *instruction & !code::MAX_INDEX | distance.cast_unsigned() & code::MAX_INDEX;
         }
@@ -186,7 +179,7 @@ impl<N: Numbers> Function<N> {
     }
 
     /// Lets all jumps of a chain go to `target`. A chain runs through the targets of its jumps.
-    pub(crate) fn patch_chain(&mut self, mut chain: usize, target: usize) -> Result<(), Unfit> {
+    pub(crate) fn patch_chain(&mut self, mut chain: usize, target: usize) -> Result<(), Raised> {
         while chain != NO_JUMP {
             let next = self.chained(chain);
             self.patch(chain, target)?;
@@ -219,7 +212,7 @@ impl<N: Numbers> Function<N> {
         self.blocks.last().map_or(0, |block| block.first_local)
     }
 
-    pub(crate) fn jump(&mut self, heap: &mut Heap<N>, line: u32, op: Op, a: u8) -> Result<usize, Unfit> {
+    pub(crate) fn jump(&mut self, heap: &mut Heap<N>, line: u32, op: Op, a: u8) -> Result<usize, Raised> {
         self.emit(heap, line, code::indexed(op, a, code::MAX_INDEX))
     }
 }

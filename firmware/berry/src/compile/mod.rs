@@ -12,11 +12,11 @@ mod statement;
 use alloc::vec::Vec;
 
 use crate::code::{self, Op};
-use crate::compile::function::{Block, Function, NO_JUMP, Unfit};
+use crate::compile::function::{Block, Function, NO_JUMP};
 use crate::globals::Globals;
 use crate::heap::Heap;
 use crate::host::Host;
-use crate::lexer::{Lexer, Stop, Token};
+use crate::lexer::{Lexer, Token};
 use crate::memory::append_bounded;
 use crate::names;
 use crate::numbers::Numbers;
@@ -26,7 +26,7 @@ use crate::slab::{ProtoId, StrId};
 use crate::token::Symbol;
 use crate::value::Value;
 
-pub(crate) type Result<T> = core::result::Result<T, Stop>;
+pub(crate) type Result<T> = core::result::Result<T, Raised>;
 
 /// Whose names the top level of a source makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,13 +119,17 @@ impl<N: Numbers> Compiler<'_, '_, N> {
 
     fn finish(mut self, outcome: Result<ProtoId>) -> core::result::Result<ProtoId, Failed> {
         self.lexer.finish(self.heap);
+        let unfit = self.functions.last().map_or("", |function| function.unfit);
+        if !unfit.is_empty() {
+            self.error::<()>(&[unfit]).ok();
+        }
         let mut functions = core::mem::take(&mut self.functions);
         functions.drain(..).for_each(|function| function.discard(self.heap));
         self.heap.budget.release(functions);
         match outcome {
             Ok(proto) => Ok(proto),
-            Err(Stop::Raised(raised)) => Err(Failed::Raised(raised)),
-            Err(Stop::Syntax) => Err(Failed::Syntax(self.syntax_error())),
+            Err(Raised) if self.lexer.is_wrong => Err(Failed::Syntax(self.syntax_error())),
+            Err(Raised) => Err(Failed::Raised(Raised)),
         }
     }
 
@@ -146,10 +150,10 @@ impl<N: Numbers> Compiler<'_, '_, N> {
     }
 
     fn seal(&mut self) -> Result<ProtoId> {
-        let Some(function) = self.functions.pop() else { return Err(Stop::Raised(Raised)) };
+        let Some(function) = self.functions.pop() else { return Err(Raised) };
         let sealed = function.seal(self.heap, self.source);
         function.discard(self.heap);
-        Ok(sealed?)
+        sealed
     }
 
     // Tokens.
@@ -193,7 +197,7 @@ impl<N: Numbers> Compiler<'_, '_, N> {
         for part in parts {
             append_bounded(&mut self.lexer.message, part.as_bytes(), MESSAGE_BYTES);
         }
-        Err(Stop::Syntax)
+        self.lexer.wrong()
     }
 
     /// An error that shows the next token.
@@ -209,7 +213,7 @@ impl<N: Numbers> Compiler<'_, '_, N> {
         };
         append_bounded(&mut self.lexer.message, text, MESSAGE_BYTES);
         append_bounded(&mut self.lexer.message, after.as_bytes(), MESSAGE_BYTES);
-        Err(Stop::Syntax)
+        self.lexer.wrong()
     }
 
     /// An error that shows a name.
@@ -217,7 +221,7 @@ impl<N: Numbers> Compiler<'_, '_, N> {
         self.error::<()>(&[before]).ok();
         append_bounded(&mut self.lexer.message, self.heap.text(name).unwrap_or_default(), MESSAGE_BYTES);
         append_bounded(&mut self.lexer.message, after.as_bytes(), MESSAGE_BYTES);
-        Err(Stop::Syntax)
+        self.lexer.wrong()
     }
 
     /// Does something one level deeper.
@@ -234,25 +238,15 @@ impl<N: Numbers> Compiler<'_, '_, N> {
     // Code.
 
     fn function(&mut self) -> Result<&mut Function<N>> {
-        self.functions.last_mut().ok_or(Stop::Raised(Raised))
-    }
-
-    fn fit<T>(&mut self, outcome: core::result::Result<T, Unfit>) -> Result<T> {
-        match outcome {
-            Ok(value) => Ok(value),
-            Err(Unfit::Raised(raised)) => Err(Stop::Raised(raised)),
-            Err(Unfit::TooLarge(what)) => self.error(&[what]),
-        }
+        self.functions.last_mut().ok_or(Raised)
     }
 
     fn with<T>(
         &mut self,
-        work: impl FnOnce(&mut Function<N>, &mut Heap<N>, u32) -> core::result::Result<T, Unfit>,
+        work: impl FnOnce(&mut Function<N>, &mut Heap<N>, u32) -> Result<T>,
     ) -> Result<T> {
-        let line = self.line;
-        let Some(function) = self.functions.last_mut() else { return Err(Stop::Raised(Raised)) };
-        let outcome = work(function, self.heap, line);
-        self.fit(outcome)
+        let function = self.functions.last_mut().ok_or(Raised)?;
+        work(function, self.heap, self.line)
     }
 
     fn emit(&mut self, instruction: u32) -> Result<usize> {
@@ -280,7 +274,7 @@ impl<N: Numbers> Compiler<'_, '_, N> {
     fn reserve(&mut self, count: usize) -> Result<u8> {
         let first = self.with(|function, _, _| function.reserve_registers(count))?;
         // Registers are fewer than MAX_REGISTERS.
-        u8::try_from(first).map_err(|_| Stop::Raised(Raised))
+        u8::try_from(first).map_err(|_| Raised)
     }
 
     fn constant_index(&mut self, value: Value<N>) -> Result<u32> {
@@ -310,7 +304,7 @@ impl<N: Numbers> Compiler<'_, '_, N> {
         let function = self.function()?;
         function.locals.truncate(start);
         function.free = start;
-        function.blocks.pop().ok_or(Stop::Raised(Raised))
+        function.blocks.pop().ok_or(Raised)
     }
 
     /// Closes the cells of the locals from one on, if any was captured.
@@ -321,7 +315,7 @@ impl<N: Numbers> Compiler<'_, '_, N> {
             .get(first..)
             .is_some_and(|locals| locals.iter().any(|local| local.captured));
         if captured {
-            let register = u8::try_from(first).map_err(|_| Stop::Raised(Raised))?;
+            let register = u8::try_from(first).map_err(|_| Raised)?;
             self.emit(code::indexed(Op::Close, register, 0))?;
         }
         Ok(())
@@ -337,7 +331,7 @@ impl<N: Numbers> Compiler<'_, '_, N> {
             heap.budget.push(&mut function.locals, function::Local { name, captured: false })?;
             Ok(())
         })?;
-        u8::try_from(place).map_err(|_| Stop::Raised(Raised))
+        u8::try_from(place).map_err(|_| Raised)
     }
 
     /// Whether names that are made here are global.

@@ -3,7 +3,6 @@
 use super::{Compiler, Result};
 use crate::code::{self, CONSTANT, Op};
 use crate::compile::expression::{Exp, NEW_INSIDE};
-use crate::lexer::Stop;
 use crate::numbers::Numbers;
 use crate::raised::Raised;
 use crate::slab::StrId;
@@ -95,7 +94,7 @@ impl<N: Numbers> Compiler<'_, '_, N> {
             Exp::Builtin(_, value) => code::indexed(Op::Constant, register, self.constant_index(value)?),
             Exp::Member(object, key) => code::abc(Op::GetMember, register, u16::from(object), key),
             Exp::Index(object, key) => code::abc(Op::GetIndex, register, u16::from(object), key),
-            Exp::Missing | Exp::Unknown(_) => return Err(Stop::Raised(Raised)),
+            Exp::Missing | Exp::Unknown(_) => return Err(Raised),
         };
         self.emit(instruction).map(|_| ())
     }
@@ -119,7 +118,7 @@ impl<N: Numbers> Compiler<'_, '_, N> {
         let start = self.function()?.block_start();
         let known = self.function()?.find_local(name).filter(|&place| place >= start);
         match known {
-            Some(place) => Ok(Exp::Local(u8::try_from(place).map_err(|_| Stop::Raised(Raised))?)),
+            Some(place) => Ok(Exp::Local(u8::try_from(place).map_err(|_| Raised)?)),
             None => {
                 // A local takes the next register: no temporary may be in the way.
                 if self.function()?.free > self.function()?.locals.len() {
@@ -150,7 +149,7 @@ impl<N: Numbers> Compiler<'_, '_, N> {
                 let from = self.operand_of(value)?;
                 self.emit(code::abc(Op::SetIndex, object, key, from)).map(|_| ())
             }
-            _ => Err(Stop::Raised(Raised)),
+            _ => Err(Raised),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::{Compiler, Result};
 use crate::code::{self, Op};
 use crate::compile::expression::Exp;
 use crate::compile::function::{Function, NO_JUMP};
-use crate::lexer::{Stop, Token};
+use crate::lexer::Token;
 use crate::names;
 use crate::numbers::Numbers;
 use crate::raised::Raised;
@@ -205,7 +205,7 @@ impl<N: Numbers> Compiler<'_, '_, N> {
         let Some(place) = function.blocks.iter().rposition(|block| block.is_loop) else {
             return self.error(&[symbol.text(), " not loop"]);
         };
-        let Some(&block) = function.blocks.get(place) else { return Err(Stop::Raised(Raised)) };
+        let Some(&block) = function.blocks.get(place) else { return Err(Raised) };
         let open = function.handlers.saturating_sub(block.handlers);
         if open > 0 {
             self.emit(code::indexed(Op::EndTry, open, 0))?;
@@ -315,7 +315,7 @@ impl<N: Numbers> Compiler<'_, '_, N> {
     fn try_statement(&mut self) -> Result<()> {
         self.advance()?;
         let first =
-            u8::try_from(self.function()?.locals.len()).map_err(|_| Stop::Raised(Raised))?;
+            u8::try_from(self.function()?.locals.len()).map_err(|_| Raised)?;
         let handler = self.jump(Op::Try, first)?;
         let function = self.function()?;
         if function.handlers >= 200 {
