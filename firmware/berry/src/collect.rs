@@ -286,8 +286,7 @@ impl<N: Numbers> Heap<N> {
             at += 1;
         }
         at = 0;
-        while let Some(&inner) = self.protos.get(Key::new(place)).ok().and_then(|proto| proto.protos.get(at))
-        {
+        while let Some(inner) = self.protos.get(Key::new(place)).ok().and_then(|proto| proto.proto(at)) {
             self.mark_proto(marker, inner);
             at += 1;
         }

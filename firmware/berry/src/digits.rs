@@ -100,7 +100,11 @@ impl Style {
         value.decimal(|mut decimal| self.write_decimal(&mut decimal, out))
     }
 
-    fn write_decimal(self, decimal: &mut Decimal<'_>, out: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    fn write_decimal(
+        self,
+        decimal: &mut Decimal<'_>,
+        out: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
         let mut precision = self.precision;
         let mut scientific = self.kind == b'e';
         if self.kind == b'g' {

@@ -198,7 +198,7 @@ impl<N: Numbers> Vm<N> {
     fn go(&mut self, host: &mut dyn Host<N>, once: bool) -> Result<Option<Value<N>>> {
         loop {
             let proto = self.heap.protos.get(self.proto.ok_or(Raised)?)?;
-            let instruction = *proto.code.get(self.pc).ok_or(Raised)?;
+            let instruction = proto.instruction(self.pc).ok_or(Raised)?;
             self.pc += 1;
             match self.steps.checked_sub(1) {
                 Some(left) => self.steps = left,
@@ -291,7 +291,7 @@ impl<N: Numbers> Vm<N> {
                                 _ => x >= y,
                             };
                             // A condition is mostly what the next instruction asks for.
-                            let next = proto.code.get(self.pc).copied().unwrap_or(0);
+                            let next = proto.instruction(self.pc).unwrap_or(0);
                             let branches = Op::of(next) == Some(Op::JumpFalse) && code::a(next) == a;
                             self.set_register(a, Value::bool(truth))?;
                             if branches {

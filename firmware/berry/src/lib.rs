@@ -58,7 +58,6 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
-mod angle;
 mod call;
 mod code;
 mod collect;
@@ -82,6 +81,7 @@ mod numbers;
 mod objects;
 mod operator;
 mod raised;
+mod single;
 mod slab;
 #[cfg(test)]
 mod stress;

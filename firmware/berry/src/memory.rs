@@ -73,33 +73,37 @@ impl Budget {
         self.threshold = 0;
     }
 
-    fn permits(&self, bytes: usize) -> bool {
-        self.used.checked_add(bytes).is_some_and(|used| used <= self.limit)
+    /// Whether a block may grow. Sizes are passed and not types: one function is enough for all of them.
+    fn fits(&self, size: usize, before: usize, after: usize) -> bool {
+        let more = block_bytes(size, after).saturating_sub(block_bytes(size, before));
+        self.used.checked_add(more).is_some_and(|used| used <= self.limit)
     }
 
-    pub(crate) fn discharge(&mut self, bytes: usize) {
+    /// Charges what a block has become.
+    fn settle(&mut self, size: usize, before: usize, after: usize) {
+        self.used =
+            self.used.saturating_sub(block_bytes(size, before)).saturating_add(block_bytes(size, after));
+        self.peak = self.peak.max(self.used);
+    }
+
+    pub(crate) fn discharge(&mut self, size: usize, elements: usize) {
+        let bytes = block_bytes(size, elements);
         debug_assert!(bytes <= self.used, "more memory given back than was taken");
         self.used = self.used.saturating_sub(bytes);
     }
 
-    fn recharge(&mut self, before: usize, after: usize) {
-        self.used = self.used.saturating_sub(before).saturating_add(after);
-        self.peak = self.peak.max(self.used);
-    }
-
     /// Makes the capacity at least `capacity`.
     pub(crate) fn reserve_exact<T>(&mut self, list: &mut Vec<T>, capacity: usize) -> Result<(), Raised> {
-        if capacity <= list.capacity() {
+        let before = list.capacity();
+        if capacity <= before {
             return Ok(());
         }
-        let before = block_bytes::<T>(list.capacity());
-        if !self.permits(block_bytes::<T>(capacity).saturating_sub(before)) {
+        if !self.fits(size_of::<T>(), before, capacity)
+            || list.try_reserve_exact(capacity.saturating_sub(list.len())).is_err()
+        {
             return self.refuse();
         }
-        if list.try_reserve_exact(capacity.saturating_sub(list.len())).is_err() {
-            return self.refuse();
-        }
-        self.recharge(before, block_bytes::<T>(list.capacity()));
+        self.settle(size_of::<T>(), before, list.capacity());
         Ok(())
     }
 
@@ -109,8 +113,14 @@ impl Budget {
         if needed <= list.capacity() {
             return Ok(());
         }
-        let generous = needed.max(list.capacity() + list.capacity() / 2).max(MIN_ELEMENTS);
-        self.reserve_exact(list, generous).or_else(|_| self.reserve_exact(list, needed))
+        let capacity = self.generous(size_of::<T>(), list.capacity(), needed);
+        self.reserve_exact(list, capacity)
+    }
+
+    /// A capacity for some more growth, where the budget allows it.
+    fn generous(&self, size: usize, before: usize, needed: usize) -> usize {
+        let generous = needed.max(before + before / 2).max(MIN_ELEMENTS);
+        if self.fits(size, before, generous) { generous } else { needed }
     }
 
     pub(crate) fn push<T>(&mut self, list: &mut Vec<T>, value: T) -> Result<(), Raised> {
@@ -186,21 +196,21 @@ impl Budget {
     }
 
     fn boxed<T>(&mut self, list: Vec<T>) -> Box<[T]> {
-        let before = block_bytes::<T>(list.capacity());
+        let before = list.capacity();
         let block = list.into_boxed_slice();
-        self.recharge(before, block_bytes::<T>(block.len()));
+        self.settle(size_of::<T>(), before, block.len());
         block
     }
 
     /// Gives a list back.
     pub(crate) fn release<T>(&mut self, list: Vec<T>) {
-        self.discharge(block_bytes::<T>(list.capacity()));
+        self.discharge(size_of::<T>(), list.capacity());
     }
 
     /// Gives a block back.
     #[expect(clippy::boxed_local, reason = "the block ends here")]
     pub(crate) fn release_block<T>(&mut self, block: Box<[T]>) {
-        self.discharge(block_bytes::<T>(block.len()));
+        self.discharge(size_of::<T>(), block.len());
     }
 
     /// Makes the capacity of a list no more than `capacity`, if a smaller one can be had meanwhile.
@@ -212,10 +222,13 @@ impl Budget {
         let mut smaller = Vec::new();
         // Not charged before the old one is given back: this must work in a heap that is full.
         if smaller.try_reserve_exact(capacity).is_ok() {
-            smaller.append(list);
-            let before = block_bytes::<T>(list.capacity());
+            for value in list.drain(..) {
+                // There is room for all of them.
+                let _ = Self::push_reserved(&mut smaller, value);
+            }
+            let before = list.capacity();
             *list = smaller;
-            self.recharge(before, block_bytes::<T>(list.capacity()));
+            self.settle(size_of::<T>(), before, list.capacity());
         }
     }
 }
@@ -238,10 +251,9 @@ pub(crate) fn append_bounded(text: &mut Vec<u8>, bytes: &[u8], limit: usize) {
     }
 }
 
-const fn block_bytes<T>(elements: usize) -> usize {
-    if elements == 0 || size_of::<T>() == 0 {
-        0
-    } else {
-        elements.saturating_mul(size_of::<T>()).saturating_add(BLOCK_OVERHEAD_BYTES)
+const fn block_bytes(size: usize, elements: usize) -> usize {
+    match elements.saturating_mul(size) {
+        0 => 0,
+        bytes => bytes.saturating_add(BLOCK_OVERHEAD_BYTES),
     }
 }

@@ -3,8 +3,8 @@
 use core::cmp::Ordering;
 use core::fmt::{Debug, Display};
 
-use crate::angle::{self, Ratio};
 use crate::decimal::{self, Decimal};
+use crate::single;
 
 /// A choice of widths.
 pub trait Numbers: Copy + Debug + 'static {
@@ -238,7 +238,8 @@ pub trait Real: Copy + PartialOrd + Debug + sealed::Calculates + 'static {
 }
 
 macro_rules! real {
-    ($name:ident, $real:ty, $bits:ty, $shape:path, $limbs:path, $digits:path, $ratio:path, $pow:ident, $atan2:ident, $fmod:ident, $($function:ident $libm:ident),*) => {
+    ($name:ident, $real:ty, $bits:ty, $shape:path, $limbs:path, $digits:path, $apply:path, $power:path,
+     $arc_tangent:path, $remainder:path) => {
         impl $name {
             #[inline]
             pub(crate) const fn new(value: $real) -> Self {
@@ -278,25 +279,19 @@ macro_rules! real {
         impl sealed::Calculates for $name {
             #[allow(private_interfaces, reason = "sealed")]
             fn apply(self, function: Function) -> Self {
-                let value = self.get();
-                $name::new(match function {
-                    Function::Sin => $ratio(value, Ratio::Sine),
-                    Function::Cos => $ratio(value, Ratio::Cosine),
-                    Function::Tan => $ratio(value, Ratio::Tangent),
-                    $(Function::$function => libm::$libm(value),)*
-                })
+                $name::new($apply(self.get(), function))
             }
 
             fn power(self, exponent: Self) -> Self {
-                $name::new(libm::$pow(self.get(), exponent.get()))
+                $name::new($power(self.get(), exponent.get()))
             }
 
             fn arc_tangent(self, x: Self) -> Self {
-                $name::new(libm::$atan2(self.get(), x.get()))
+                $name::new($arc_tangent(self.get(), x.get()))
             }
 
             fn remainder(self, other: Self) -> Self {
-                $name::new(libm::$fmod(self.get(), other.get()))
+                $name::new($remainder(self.get(), other.get()))
             }
 
             #[allow(private_bounds, reason = "sealed")]
@@ -384,11 +379,24 @@ macro_rules! real {
     };
 }
 
-fn ratio_of_doubles(angle: f64, ratio: Ratio) -> f64 {
-    match ratio {
-        Ratio::Sine => libm::sin(angle),
-        Ratio::Cosine => libm::cos(angle),
-        Ratio::Tangent => libm::tan(angle),
+fn apply_to_double(value: f64, function: Function) -> f64 {
+    match function {
+        Function::Acos => libm::acos(value),
+        Function::Asin => libm::asin(value),
+        Function::Atan => libm::atan(value),
+        Function::Ceil => libm::ceil(value),
+        Function::Cos => libm::cos(value),
+        Function::Cosh => libm::cosh(value),
+        Function::Exp => libm::exp(value),
+        Function::Floor => libm::floor(value),
+        Function::Log => libm::log(value),
+        Function::Log10 => libm::log10(value),
+        Function::Round => libm::round(value),
+        Function::Sin => libm::sin(value),
+        Function::Sinh => libm::sinh(value),
+        Function::Sqrt => libm::sqrt(value),
+        Function::Tan => libm::tan(value),
+        Function::Tanh => libm::tanh(value),
     }
 }
 
@@ -401,10 +409,26 @@ pub struct Single(u32);
 pub struct Double(u64);
 
 real!(
-    Single, f32, u32, decimal::SINGLE, decimal::SINGLE_LIMBS, decimal::SINGLE_DIGITS, angle::ratio, powf, atan2f, fmodf, Acos acosf, Asin asinf, Atan atanf, Ceil ceilf, Cosh coshf, Exp expf,
-    Floor floorf, Log logf, Log10 log10f, Round roundf, Sinh sinhf, Sqrt sqrtf, Tanh tanhf
+    Single,
+    f32,
+    u32,
+    decimal::SINGLE,
+    decimal::SINGLE_LIMBS,
+    decimal::SINGLE_DIGITS,
+    single::apply,
+    libm::powf,
+    libm::atan2f,
+    single::remainder
 );
 real!(
-    Double, f64, u64, decimal::DOUBLE, decimal::DOUBLE_LIMBS, decimal::DOUBLE_DIGITS, ratio_of_doubles, pow, atan2, fmod, Acos acos, Asin asin, Atan atan, Ceil ceil, Cosh cosh, Exp exp,
-    Floor floor, Log log, Log10 log10, Round round, Sinh sinh, Sqrt sqrt, Tanh tanh
+    Double,
+    f64,
+    u64,
+    decimal::DOUBLE,
+    decimal::DOUBLE_LIMBS,
+    decimal::DOUBLE_DIGITS,
+    apply_to_double,
+    libm::pow,
+    libm::atan2,
+    libm::fmod
 );

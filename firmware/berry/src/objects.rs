@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use crate::memory::Budget;
 use crate::numbers::Numbers;
-use crate::slab::{CellId, ClassId, InstanceId, ProtoId, StrId};
+use crate::slab::{CellId, ClassId, InstanceId, Key as _, ProtoId, StrId};
 use crate::value::{Type, Value};
 
 #[derive(Debug)]
@@ -117,6 +117,16 @@ pub(crate) struct Capture {
     pub(crate) place: u8,
 }
 
+impl Capture {
+    pub(crate) const fn word(self) -> u32 {
+        (self.local as u32) << 8 | self.place as u32
+    }
+
+    pub(crate) const fn from_word(word: u32) -> Self {
+        Capture { local: word >> 8 != 0, place: word.to_le_bytes()[0] }
+    }
+}
+
 /// The instructions before `end` that are not of an earlier line.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Line {
@@ -124,14 +134,29 @@ pub(crate) struct Line {
     pub(crate) line: u16,
 }
 
+impl Line {
+    pub(crate) const fn word(self) -> u32 {
+        (self.end as u32) << 16 | self.line as u32
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "a half each")]
+    pub(crate) const fn from_word(word: u32) -> Self {
+        Line { end: (word >> 16) as u16, line: word as u16 }
+    }
+}
+
 /// A compiled function.
 #[derive(Debug)]
 pub(crate) struct Proto<N: Numbers> {
-    pub(crate) code: Box<[u32]>,
+    /// In one block: instructions, then [`Line`]s, the functions within, and [`Capture`]s.
+    pub(crate) words: Box<[u32]>,
     pub(crate) constants: Box<[Value<N>]>,
-    pub(crate) protos: Box<[ProtoId]>,
-    pub(crate) captures: Box<[Capture]>,
-    pub(crate) lines: Box<[Line]>,
+    /// Where the lines start.
+    pub(crate) lines: u16,
+    /// Where the functions start.
+    pub(crate) protos: u16,
+    /// Where the captures start.
+    pub(crate) captures: u16,
     pub(crate) name: StrId,
     pub(crate) source: StrId,
     pub(crate) parameters: u8,
@@ -143,32 +168,31 @@ pub(crate) struct Proto<N: Numbers> {
 }
 
 impl<N: Numbers> Proto<N> {
-    pub(crate) fn new(name: StrId, source: StrId) -> Self {
-        Proto {
-            code: Box::default(),
-            constants: Box::default(),
-            protos: Box::default(),
-            captures: Box::default(),
-            lines: Box::default(),
-            name,
-            source,
-            parameters: 0,
-            variadic: false,
-            is_method: false,
-            registers: 0,
-        }
+    pub(crate) fn release(self, budget: &mut Budget) {
+        budget.release_block(self.words);
+        budget.release_block(self.constants);
     }
 
-    pub(crate) fn release(self, budget: &mut Budget) {
-        budget.release_block(self.code);
-        budget.release_block(self.constants);
-        budget.release_block(self.protos);
-        budget.release_block(self.captures);
-        budget.release_block(self.lines);
+    fn part(&self, from: u16, to: usize) -> &[u32] {
+        self.words.get(usize::from(from)..to).unwrap_or_default()
+    }
+
+    #[inline]
+    pub(crate) fn instruction(&self, pc: usize) -> Option<u32> {
+        self.words.get(pc).copied()
+    }
+
+    pub(crate) fn proto(&self, place: usize) -> Option<ProtoId> {
+        self.part(self.protos, self.captures.into()).get(place).map(|&word| ProtoId::new(word))
+    }
+
+    pub(crate) fn captures(&self) -> &[u32] {
+        self.part(self.captures, self.words.len())
     }
 
     pub(crate) fn line(&self, pc: usize) -> u16 {
-        let at = self.lines.partition_point(|line| usize::from(line.end) <= pc);
-        self.lines.get(at).or(self.lines.last()).map_or(0, |line| line.line)
+        let lines = self.part(self.lines, self.protos.into());
+        let at = lines.partition_point(|&line| usize::from(Line::from_word(line).end) <= pc);
+        lines.get(at).or(lines.last()).map_or(0, |&line| Line::from_word(line).line)
     }
 }

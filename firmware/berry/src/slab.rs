@@ -111,10 +111,10 @@ impl<K: Key, T> Slab<K, T> {
         if self.entries.len() >= (u32::MAX >> 1) as usize {
             return Err(budget.raised(Reason::Memory));
         }
+        // Slack of an eighth: there are many slabs.
         let length = self.entries.len();
-        budget
-            .reserve_exact(&mut self.entries, length + length / 8 + 2)
-            .or_else(|_| budget.reserve_exact(&mut self.entries, length + 1))
+        let generous = budget.reserve_exact(&mut self.entries, length + length / 8 + 2);
+        generous.or_else(|_| budget.reserve_exact(&mut self.entries, length + 1))
     }
 
     pub(crate) fn insert(&mut self, budget: &mut Budget, value: T) -> Result<K, Raised> {

@@ -80,7 +80,14 @@ impl<N: Numbers> Vm<N> {
     }
 
     /// Appends an integer in a base of `2^bits`, with at least `width` digits.
-    pub(crate) fn put_radix(&mut self, text: &mut Text, int: u64, bits: u32, width: u32, upper: bool) -> Result<()> {
+    pub(crate) fn put_radix(
+        &mut self,
+        text: &mut Text,
+        int: u64,
+        bits: u32,
+        width: u32,
+        upper: bool,
+    ) -> Result<()> {
         self.put(text, Digits::default().radix(int, bits, width, upper))
     }
 

@@ -122,8 +122,8 @@ impl<N: Numbers> Vm<N> {
 
     pub(crate) fn make_closure(&mut self, a: usize, place: u32) -> Result<()> {
         let outer = self.heap.protos.get(self.proto.ok_or(Raised)?)?;
-        let proto = *outer.protos.get(place as usize).ok_or(Raised)?;
-        let count = self.heap.protos.get(proto)?.captures.len();
+        let proto = outer.proto(place as usize).ok_or(Raised)?;
+        let count = self.heap.protos.get(proto)?.captures().len();
         self.heap.closures.reserve(&mut self.heap.budget)?;
         let mut cells = self.heap.budget.fill(count, CellId::new(0))?;
         for (at, slot) in cells.iter_mut().enumerate() {
@@ -140,8 +140,8 @@ impl<N: Numbers> Vm<N> {
     }
 
     fn capture(&mut self, proto: crate::slab::ProtoId, at: usize) -> Result<CellId> {
-        let capture = self.heap.protos.get(proto)?.captures.get(at).copied();
-        match capture.ok_or(Raised)? {
+        let capture = self.heap.protos.get(proto)?.captures().get(at).copied();
+        match Capture::from_word(capture.ok_or(Raised)?) {
             Capture { local: false, place } => self.cell(u32::from(place)),
             Capture { local: true, place } => {
                 let place = u32::try_from(self.base + usize::from(place)).map_err(|_| Raised)?;

@@ -8,7 +8,7 @@ use crate::libs;
 use crate::names;
 use crate::numbers::{Integer as _, Numbers, Real as _};
 use crate::raised::Raised;
-use crate::slab::StrId;
+use crate::slab::{Key as _, StrId};
 use crate::token::Symbol;
 use crate::value::{Flag, HostId, Value};
 
@@ -507,10 +507,7 @@ impl<N: Numbers> Compiler<'_, '_, N> {
         self.emit(code::indexed(Op::ReturnNil, 0, 0))?;
         let proto = self.seal()?;
         let place = self.function()?.protos.len();
-        self.with(|function, heap, _| {
-            heap.budget.push(&mut function.protos, proto)?;
-            Ok(())
-        })?;
+        self.with(|function, heap, _| heap.budget.push(&mut function.protos, proto.index()))?;
         let register = self.reserve(1)?;
         let place = u32::try_from(place).unwrap_or(code::MAX_INDEX);
         self.emit(code::indexed(Op::Closure, register, place))?;

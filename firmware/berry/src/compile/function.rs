@@ -6,7 +6,7 @@ use crate::code::{self, MAX_DISTANCE, Op};
 use crate::heap::Heap;
 use crate::limits::MAX_REGISTERS;
 use crate::numbers::Numbers;
-use crate::objects::{Capture, Line, Proto};
+use crate::objects::{Line, Proto};
 use crate::raised::Raised;
 use crate::slab::{ProtoId, StrId};
 use crate::value::Value;
@@ -35,10 +35,13 @@ pub(crate) struct Block {
 pub(crate) struct Function<N: Numbers> {
     pub(crate) code: Vec<u32>,
     pub(crate) constants: Vec<Value<N>>,
-    pub(crate) protos: Vec<ProtoId>,
-    pub(crate) captures: Vec<Capture>,
+    /// Words of the functions within.
+    pub(crate) protos: Vec<u32>,
+    /// Words of [`Capture`]s.
+    pub(crate) captures: Vec<u32>,
     pub(crate) capture_names: Vec<StrId>,
-    pub(crate) lines: Vec<Line>,
+    /// Words of [`Line`]s.
+    pub(crate) lines: Vec<u32>,
     /// Each has the register of its place.
     pub(crate) locals: Vec<Local>,
     pub(crate) blocks: Vec<Block>,
@@ -88,30 +91,41 @@ impl<N: Numbers> Function<N> {
     }
 
     /// The compiled form.
-    pub(crate) fn seal(&self, heap: &mut Heap<N>, source: StrId) -> Result<ProtoId, Raised> {
-        heap.protos.reserve(&mut heap.budget)?;
-        let mut proto = Proto::new(self.name, source);
-        match self.fill(heap, &mut proto) {
-            Ok(()) => heap.protos.insert(&mut heap.budget, proto),
-            Err(raised) => {
-                proto.release(&mut heap.budget);
-                Err(raised)
-            }
-        }
-    }
-
     #[expect(clippy::cast_possible_truncation, reason = "at most MAX_REGISTERS")]
-    fn fill(&self, heap: &mut Heap<N>, proto: &mut Proto<N>) -> Result<(), Raised> {
-        proto.code = heap.budget.copy(&self.code)?;
-        proto.constants = heap.budget.copy(&self.constants)?;
-        proto.protos = heap.budget.copy(&self.protos)?;
-        proto.captures = heap.budget.copy(&self.captures)?;
-        proto.lines = heap.budget.copy(&self.lines)?;
-        proto.parameters = self.parameters;
-        proto.variadic = self.variadic;
-        proto.is_method = self.is_method;
-        proto.registers = self.registers as u8;
-        Ok(())
+    pub(crate) fn seal(&mut self, heap: &mut Heap<N>, source: StrId) -> Result<ProtoId, Raised> {
+        heap.protos.reserve(&mut heap.budget)?;
+        let mut starts = [0; 3];
+        for (start, part) in starts.iter_mut().zip([&self.lines, &self.protos, &self.captures]) {
+            let Ok(place) = u16::try_from(self.code.len()) else {
+                self.unfit = "function too long";
+                return Err(Raised);
+            };
+            *start = place;
+            heap.budget.extend(&mut self.code, part)?;
+        }
+        let [lines, protos, captures] = starts;
+        let words = heap.budget.copy(&self.code)?;
+        let constants = match heap.budget.copy(&self.constants) {
+            Ok(constants) => constants,
+            Err(raised) => {
+                heap.budget.release_block(words);
+                return Err(raised);
+            }
+        };
+        let proto = Proto {
+            words,
+            constants,
+            lines,
+            protos,
+            captures,
+            name: self.name,
+            source,
+            parameters: self.parameters,
+            variadic: self.variadic,
+            is_method: self.is_method,
+            registers: self.registers as u8,
+        };
+        heap.protos.insert(&mut heap.budget, proto)
     }
 
     fn unfit<T>(&mut self, why: &'static str) -> Result<T, Raised> {
@@ -123,10 +137,10 @@ impl<N: Numbers> Function<N> {
         let pc = self.code.len();
         let Ok(end) = u16::try_from(pc + 1) else { return self.unfit("function too long") };
         heap.budget.push(&mut self.code, instruction)?;
-        let line = u16::try_from(line).unwrap_or(u16::MAX);
+        let line = Line { end, line: u16::try_from(line).unwrap_or(u16::MAX) };
         match self.lines.last_mut() {
-            Some(last) if last.line == line => last.end = end,
-            _ => heap.budget.push(&mut self.lines, Line { end, line })?,
+            Some(last) if Line::from_word(*last).line == line.line => *last = line.word(),
+            _ => heap.budget.push(&mut self.lines, line.word())?,
         }
         Ok(pc)
     }

@@ -149,11 +149,14 @@ impl<N: Numbers> Compiler<'_, '_, N> {
         SyntaxError { line, column, message }
     }
 
+    /// Ends the innermost function.
     fn seal(&mut self) -> Result<ProtoId> {
-        let Some(function) = self.functions.pop() else { return Err(Raised) };
-        let sealed = function.seal(self.heap, self.source);
-        function.discard(self.heap);
-        sealed
+        let source = self.source;
+        let proto = self.with(|function, heap, _| function.seal(heap, source))?;
+        if let Some(function) = self.functions.pop() {
+            function.discard(self.heap);
+        }
+        Ok(proto)
     }
 
     // Tokens.
@@ -241,10 +244,7 @@ impl<N: Numbers> Compiler<'_, '_, N> {
         self.functions.last_mut().ok_or(Raised)
     }
 
-    fn with<T>(
-        &mut self,
-        work: impl FnOnce(&mut Function<N>, &mut Heap<N>, u32) -> Result<T>,
-    ) -> Result<T> {
+    fn with<T>(&mut self, work: impl FnOnce(&mut Function<N>, &mut Heap<N>, u32) -> Result<T>) -> Result<T> {
         let function = self.functions.last_mut().ok_or(Raised)?;
         work(function, self.heap, self.line)
     }
@@ -377,7 +377,7 @@ impl<N: Numbers> Compiler<'_, '_, N> {
             let Some(function) = self.functions.get_mut(inner) else { break };
             let place = u8::try_from(function.captures.len());
             let Ok(place) = place else { return self.error(&["function captures too many variables"]) };
-            self.heap.budget.push(&mut function.captures, capture)?;
+            self.heap.budget.push(&mut function.captures, capture.word())?;
             self.heap.budget.push(&mut function.capture_names, name)?;
             capture = Capture { local: false, place };
         }

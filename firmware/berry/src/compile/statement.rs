@@ -314,8 +314,7 @@ impl<N: Numbers> Compiler<'_, '_, N> {
 
     fn try_statement(&mut self) -> Result<()> {
         self.advance()?;
-        let first =
-            u8::try_from(self.function()?.locals.len()).map_err(|_| Raised)?;
+        let first = u8::try_from(self.function()?.locals.len()).map_err(|_| Raised)?;
         let handler = self.jump(Op::Try, first)?;
         let function = self.function()?;
         if function.handlers >= 200 {

@@ -89,7 +89,20 @@ mod tests {
 
     #[test]
     fn what_is_not_canonical_is_refused() {
-        for text in ["Z", "Zg", "Zg=", "Zg===", "Zh==", "Zm9=", "====", "Zg==Zg==", "Zm 9", "Zm9v=", "Z=9v", "Zm9\u{e4}"] {
+        for text in [
+            "Z",
+            "Zg",
+            "Zg=",
+            "Zg===",
+            "Zh==",
+            "Zm9=",
+            "====",
+            "Zg==Zg==",
+            "Zm 9",
+            "Zm9v=",
+            "Z=9v",
+            "Zm9\u{e4}",
+        ] {
             assert_eq!(decoded(text), None, "{text}");
         }
     }

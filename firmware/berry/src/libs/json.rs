@@ -71,9 +71,11 @@ impl Reader {
                 Ok(N::Real::parse(text).map(Value::Real))
             }
             _ => {
-                for (word, value) in
-                    [("null", Value::Nil), ("true", Value::Bool(Flag::True)), ("false", Value::Bool(Flag::False))]
-                {
+                for (word, value) in [
+                    ("null", Value::Nil),
+                    ("true", Value::Bool(Flag::True)),
+                    ("false", Value::Bool(Flag::False)),
+                ] {
                     if vm
                         .heap
                         .text(self.source)?
