@@ -1,12 +1,15 @@
 //! `cargo xtask bench-berry`: what the Berry language costs, beside the reference engine's figures.
 //!
-//! Bytes of a 32-bit machine, instructions by callgrind, code by linking a program for riscv32imc.
+//! Bytes of a 32-bit machine, instructions by callgrind, code by linking a program for riscv32imc as boards are: with
+//! link-time optimisation over all crates, for size. What the code consists of is told by module.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result};
-use object::{Object as _, ObjectSection as _, SectionKind};
+use object::{Object as _, ObjectSection as _, ObjectSymbol as _, SectionKind};
 
 use crate::process;
 use crate::project::Project;
@@ -15,6 +18,8 @@ use crate::toolchain;
 
 const TARGET_32_BITS: &str = "i686-unknown-linux-gnu";
 const TARGET_CHIP: &str = "riscv32imc-unknown-none-elf";
+const OPT_LEVEL: &str = "z";
+const SHOWN_MODULES: usize = 20;
 
 /// Measure the Berry language: memory, instructions, code size
 #[derive(clap::Args)]
@@ -39,7 +44,8 @@ pub(crate) fn run(_: &Arguments) -> Result<ExitCode> {
     let idle = bytes.next().flatten();
     let handlers = bytes.next().flatten();
     toolchain::ensure_target(&project, TARGET_CHIP)?;
-    let code = code_bytes(&footprint(&project)?)?;
+    let program_of_chip = footprint(&project)?;
+    let code = Code::of(&program_of_chip)?;
 
     let callback = per_turn(&program, "callbacks", (200, 1200), 1000)?;
     let fib = per_turn(&program, "fib", (1, 24), 1)?;
@@ -55,7 +61,7 @@ pub(crate) fn run(_: &Arguments) -> Result<ExitCode> {
         Figure { name: "fib(24), instructions", measured: fib, goal: 108_000_000, reference: "72,000,000" },
         Figure {
             name: "code on riscv32imc, bytes",
-            measured: Some(code),
+            measured: Some(code.bytes),
             goal: 110_000,
             reference: "115,000",
         },
@@ -72,6 +78,7 @@ pub(crate) fn run(_: &Arguments) -> Result<ExitCode> {
             figure.reference
         );
     }
+    print!("{code}");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -100,7 +107,10 @@ fn footprint(project: &Project) -> Result<PathBuf> {
     let folder = target_folder(project);
     let mut command = project.cargo();
     command.args(["build", "--locked", "--release", "--package", "obkmq-berry", "--target", TARGET_CHIP]);
-    command.arg("--target-dir").arg(&folder).env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "s");
+    command.arg("--target-dir").arg(&folder);
+    for (name, value) in [("OPT_LEVEL", OPT_LEVEL), ("LTO", "fat"), ("PANIC", "abort")] {
+        command.env(format!("CARGO_PROFILE_RELEASE_{name}"), value);
+    }
     process::run(&mut command)?;
     let release = folder.join(TARGET_CHIP).join("release");
     let program = release.join("footprint");
@@ -109,10 +119,11 @@ fn footprint(project: &Project) -> Result<PathBuf> {
         "--edition=2024",
         "--target",
         TARGET_CHIP,
-        "-Copt-level=s",
+        "-Clto=fat",
         "-Ccodegen-units=1",
         "-Cpanic=abort",
     ]);
+    command.arg(format!("-Copt-level={OPT_LEVEL}"));
     // The second folder holds the macros that dependencies were made with.
     for dependencies in [release.join("deps"), folder.join("release/deps")] {
         command.arg("-L").arg(format!("dependency={}", dependencies.display()));
@@ -124,16 +135,63 @@ fn footprint(project: &Project) -> Result<PathBuf> {
 }
 
 /// What would lie in flash: code and constants.
-fn code_bytes(program: &Path) -> Result<u64> {
-    let content = std::fs::read(program).with_context(|| format!("{} cannot be read", program.display()))?;
-    let file = object::File::parse(&*content).context("the linked program is no ELF file")?;
-    let kinds =
-        [SectionKind::Text, SectionKind::ReadOnlyData, SectionKind::ReadOnlyString, SectionKind::Data];
-    Ok(file
-        .sections()
-        .filter(|section| kinds.contains(&section.kind()) && section.address() != 0)
-        .map(|section| section.size())
-        .sum())
+struct Code {
+    bytes: u64,
+    sections: Vec<(String, u64)>,
+    /// By the first two names of each symbol's path.
+    modules: Vec<(String, u64)>,
+}
+
+impl Code {
+    fn of(program: &Path) -> Result<Self> {
+        let content =
+            std::fs::read(program).with_context(|| format!("{} cannot be read", program.display()))?;
+        let file = object::File::parse(&*content).context("the linked program is no ELF file")?;
+        let kinds =
+            [SectionKind::Text, SectionKind::ReadOnlyData, SectionKind::ReadOnlyString, SectionKind::Data];
+        let sections: Vec<_> = file
+            .sections()
+            .filter(|section| kinds.contains(&section.kind()) && section.address() != 0)
+            .filter_map(|section| Some((section.name().ok()?.to_owned(), section.size())))
+            // Boards leave it out: nothing unwinds there.
+            .filter(|(name, _)| name != ".eh_frame")
+            .collect();
+        let mut modules: BTreeMap<String, u64> = BTreeMap::new();
+        for symbol in file.symbols().filter(|symbol| symbol.size() > 0) {
+            *modules.entry(module_of(symbol.name().unwrap_or_default())).or_default() += symbol.size();
+        }
+        let mut modules: Vec<_> = modules.into_iter().collect();
+        modules.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
+        Ok(Code { bytes: sections.iter().map(|(_, bytes)| bytes).sum(), sections, modules })
+    }
+}
+
+/// `crate::module` of a symbol, the type's in `<Type as Trait>::function`.
+fn module_of(symbol: &str) -> String {
+    let name = format!("{:#}", rustc_demangle::demangle(symbol));
+    let path = name.trim_start_matches(['<', '&', '*', '[', '(', '_']);
+    let mut parts = path.split("::").map(|part| {
+        let end = part.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+        part.get(..end.unwrap_or(part.len())).unwrap_or_default()
+    });
+    match (parts.next(), parts.next()) {
+        (Some(first), Some(second)) if !first.is_empty() => format!("{first}::{second}"),
+        _ => "(constants and compiler support)".to_owned(),
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(formatter, "\nthe code on riscv32imc, built with opt-level {OPT_LEVEL}")?;
+        for (name, bytes) in &self.sections {
+            writeln!(formatter, "  {name:<34} {:>12}", grouped(*bytes))?;
+        }
+        writeln!(formatter, "its largest modules")?;
+        for (name, bytes) in self.modules.iter().take(SHOWN_MODULES) {
+            writeln!(formatter, "  {name:<34} {:>12}", grouped(*bytes))?;
+        }
+        Ok(())
+    }
 }
 
 /// Instructions of one turn: of the second count less those of the first, divided by `turns`.

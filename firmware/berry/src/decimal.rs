@@ -178,7 +178,7 @@ impl<'a> Decimal<'a> {
         if keep >= self.count() {
             return;
         }
-        let odd = keep > 0 && self.digit(keep - 1) % 2 != 0;
+        let odd = keep > 0 && self.digit(keep - 1) & 1 != 0;
         // Without zeros at the end, more digits make it more than a half.
         let up = match (keep >= 0, self.digit(keep)) {
             (true, b'5') => odd || self.count() > keep + 1,

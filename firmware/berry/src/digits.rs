@@ -7,16 +7,10 @@ use crate::raised::Raised;
 type Result<T> = core::result::Result<T, Raised>;
 
 /// A number as text, without memory.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Digits {
     bytes: [u8; 32],
     length: usize,
-}
-
-impl Default for Digits {
-    fn default() -> Self {
-        Digits { bytes: [0; 32], length: 0 }
-    }
 }
 
 impl Digits {
@@ -55,8 +49,9 @@ impl Digits {
         let letters = if upper { b"0123456789ABCDEF" } else { b"0123456789abcdef" };
         let count = (u64::BITS - value.leading_zeros()).div_ceil(bits).max(width);
         for place in (0..count).rev() {
-            let digit = value.checked_shr(place * bits).unwrap_or(0) & ((1 << bits) - 1);
-            self.append(letters.get(digit as usize..=digit as usize).unwrap_or_default());
+            let digit = value.checked_shr(place * bits).unwrap_or(0).to_le_bytes()[0] & ((1 << bits) - 1);
+            let letter = letters.get(usize::from(digit)).copied().unwrap_or_default();
+            self.append(&[letter]);
         }
         self.shown()
     }

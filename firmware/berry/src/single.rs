@@ -109,7 +109,7 @@ const TWO_OVER_PI: [u32; 7] =
 /// π/2 × 2^31.
 const HALF_PI: u64 = 0xc90f_daa2;
 /// π/2 is this much more than the nearest single.
-const FRAC_PI_2_REST: f32 = -4.371_138_8e-8;
+const FRAC_PI_2_REST: f32 = -4.371_139e-8;
 
 /// The function of an angle in radians.
 fn ratio(angle: f32, function: Ratio) -> f32 {
@@ -148,11 +148,7 @@ fn ratio(angle: f32, function: Ratio) -> f32 {
 }
 
 /// The quarter turns in an angle of at least 2, and what is left of it: at most an eighth of a turn to either side.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    reason = "the leading 32 bits are meant"
-)]
+#[expect(clippy::cast_precision_loss, reason = "the leading bits are meant")]
 fn reduce(magnitude: f32) -> (u32, f32) {
     let bits = magnitude.to_bits();
     // magnitude = mantissa × 2^(scale - 22)
@@ -165,7 +161,7 @@ fn reduce(magnitude: f32) -> (u32, f32) {
         (digits(at / 32) << 32 | digits(at / 32 + 1)) << (at % 32) >> 32 & 0xffff_ffff
     };
     let mantissa = u64::from(mantissa);
-    let low = mantissa * window(2) >> 32;
+    let low = (mantissa * window(2)) >> 32;
     let middle = mantissa * window(1) + low;
     let product = (mantissa * window(0)).wrapping_shl(32).wrapping_add(middle);
     // Now in quarter turns, with 62 bits of fraction.
@@ -174,7 +170,7 @@ fn reduce(magnitude: f32) -> (u32, f32) {
     let zeros = rest.unsigned_abs().leading_zeros();
     let leading = (rest.unsigned_abs() << (zeros & 63) >> 32) as u32;
     // It is leading × 2^(32 - zeros - 62) quarter turns, each of HALF_PI × 2^-31.
-    let radians = (u64::from(leading) * HALF_PI >> 32) as u32;
+    let radians = ((u64::from(leading) * HALF_PI) >> 32) as u32;
     let power = f32::from_bits((127 + 32 - 62 - zeros.min(63) + 1) << 23);
     let angle = radians as f32 * power;
     (quarter, if rest < 0 { -angle } else { angle })
@@ -232,7 +228,8 @@ mod tests {
 
     #[test]
     fn other_functions_are_near() {
-        let functions: [(Function, fn(f64) -> f64); 8] = [
+        type Exact = fn(f64) -> f64;
+        let functions: [(Function, Exact); 8] = [
             (Function::Acos, f64::acos),
             (Function::Asin, f64::asin),
             (Function::Sinh, f64::sinh),

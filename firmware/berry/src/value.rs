@@ -135,7 +135,7 @@ impl Table {
     }
 
     pub(crate) const fn of_library(library: Library) -> Table {
-        Table(1 + Type::ALL.len() as u32 + library as u32)
+        Table(2 + Type::Bytes as u32 + library as u32)
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) fn encode(budget: &mut Budget, bytes: &[u8], text: &mut Vec<u8>) -> R
 pub(super) fn decode(budget: &mut Budget, text: &[u8], bytes: &mut Vec<u8>) -> Result<bool, Raised> {
     let padding = text.iter().rev().take_while(|&&letter| letter == b'=').count();
     let letters = text.get(..text.len() - padding).unwrap_or_default();
-    if text.len() % 4 != 0 || padding > 2 {
+    if !text.len().is_multiple_of(4) || padding > 2 {
         return Ok(false);
     }
     budget.reserve_exact(bytes, bytes.len() + letters.len() * 3 / 4)?;
