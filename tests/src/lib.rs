@@ -12,7 +12,7 @@ mod program;
 mod tool;
 
 pub use board::Board;
-pub use mqtt::{Client, connack};
+pub use mqtt::{Client, connack, text};
 pub use program::{Ended, Program};
 pub use tool::{Tool, missing};
 

@@ -38,6 +38,44 @@ impl Client {
         let _ = (&mut self.0).take(count.try_into().unwrap_or(u64::MAX)).read_to_end(&mut bytes);
         bytes
     }
+
+    /// Sends a packet: its first byte, and what comes after its length.
+    pub fn send_packet(&mut self, first: u8, body: &[u8]) {
+        let mut packet = vec![first];
+        let mut rest = body.len();
+        loop {
+            let digit = u8::try_from(rest % 128).unwrap_or(0);
+            rest /= 128;
+            packet.push(if rest > 0 { digit | 0x80 } else { digit });
+            if rest == 0 {
+                break;
+            }
+        }
+        packet.extend(body);
+        self.send(&packet);
+    }
+
+    /// Reads a packet: its first byte, and what comes after its length; `None` if the connection ends before.
+    #[must_use]
+    pub fn packet(&mut self) -> Option<(u8, Vec<u8>)> {
+        let [first] = self.read(1)[..] else { return None };
+        let mut length = 0_usize;
+        for shift in [0, 7, 14, 21] {
+            let [digit] = self.read(1)[..] else { return None };
+            length |= usize::from(digit & 0x7F) << shift;
+            if digit & 0x80 == 0 {
+                break;
+            }
+        }
+        let body = self.read(length);
+        (body.len() == length).then_some((first, body))
+    }
+}
+
+/// Appends a text as MQTT writes it, behind its length.
+pub fn text(bytes: &mut Vec<u8>, text: &str) {
+    bytes.extend(u16::try_from(text.len()).unwrap_or(0).to_be_bytes());
+    bytes.extend(text.as_bytes());
 }
 
 /// Logs in; the return code of the CONNACK, `None` if there was none. `credentials` are a name and a password.

@@ -3,6 +3,8 @@
 //! Its console is a pty, so that the real command line talks to it; its network is the emulator's own, with one port of
 //! this machine's loopback that leads to the broker.
 
+mod memory;
+
 use std::io::Read as _;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -14,7 +16,10 @@ use tempfile::TempDir;
 use crate::test_with;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![test_with("the_arm_board_keeps_its_user_over_a_reset", &[Tool::QEMU_ARM], user_survives)]
+    let mut trials =
+        vec![test_with("the_arm_board_keeps_its_user_over_a_reset", &[Tool::QEMU_ARM], user_survives)];
+    trials.extend(memory::trials());
+    trials
 }
 
 /// A running machine.

@@ -2,8 +2,8 @@
 //!
 //! It is the stand-in for that chip's core that can be run everywhere: the same instruction set without atomics, the
 //! same addresses of code and memory, a heap of 100 kB for everything, and a network device whose frames are real. What
-//! it is not: its processor has an MMU (off) and caches that the chip lacks, emulated time is not the chip's, and there
-//! is no radio.
+//! it is not: its processor has an MMU (here to find stray accesses) and caches (off) that the chip lacks, emulated time
+//! is not the chip's, and there is no radio.
 //!
 //! One loop and nothing else: console and network in, the node's turn, network and console out, then sleep until a device
 //! has something. No interrupt handler runs but the watchdog's, which never returns.
@@ -18,6 +18,7 @@ mod console;
 mod entropy;
 mod ethernet;
 mod flash;
+mod guard;
 mod heap;
 mod limits;
 mod registers;
@@ -42,6 +43,8 @@ core::arch::global_asm!(include_str!("start.s"), options(raw));
 extern "C" fn main() -> ! {
     let mut console = Console::new();
     // SAFETY: `start.s` calls `main` once, so this and the others below are the only calls.
+    unsafe { guard::enable() };
+    // SAFETY: as above.
     unsafe { heap::init() };
     // SAFETY: as above.
     let flash = unsafe { Flash::new() };
@@ -83,7 +86,6 @@ extern "C" fn main() -> ! {
         let stack_due = stack.send(now, &mut ethernet, &mut node);
         let written = console.send(node.console_output());
         node.console_written(written);
-        reset::check_stack();
         let spent = clock.now().as_micros().saturating_sub(now.as_micros());
         node.note_turn(u32::try_from(spent).unwrap_or(u32::MAX));
         // What is left over for another turn raises no interrupt.

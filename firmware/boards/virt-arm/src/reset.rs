@@ -11,14 +11,6 @@ const UNLOCKED: u32 = 0xA05F;
 const RESET_CONTROL: usize = 0x40;
 const RESET: u32 = 1 << 8;
 
-/// Written all over the stack by `start.s`.
-const PAINT: u32 = 0x57AC_57AC;
-
-unsafe extern "C" {
-    /// The stack's lowest word, from the linker script.
-    static __stack_bottom: u32;
-}
-
 /// Starts the machine again; what outlives that stands in the linker script.
 pub(crate) fn reset() -> ! {
     SYSTEM.write(LOCK, UNLOCKED);
@@ -33,16 +25,6 @@ pub(crate) fn reset() -> ! {
 fn reset_with(words: fmt::Arguments<'_>) -> ! {
     let _ = write!(Console, "\r\nerror: {words}; the board starts again\r\n");
     reset()
-}
-
-/// Resets the board if its stack has been used up.
-pub(crate) fn check_stack() {
-    // SAFETY: the linker script defines it as an aligned word of RAM that `start.s` has written; volatile, since a stack
-    // that grows changes it without the compiler's knowledge.
-    let word = unsafe { core::ptr::read_volatile(&raw const __stack_bottom) };
-    if word != PAINT {
-        reset_with(format_args!("the stack is used up"));
-    }
 }
 
 /// Says why the firmware cannot start. It does not start again: the next boot would meet the same.
@@ -65,7 +47,7 @@ extern "C" fn exception(number: u32, address: u32) -> ! {
         1 => "undefined instruction",
         2 => "unexpected supervisor call",
         3 => "no code",
-        4 => "no memory there",
+        4 => "no memory there, or the stack is used up",
         6 => "unexpected interrupt",
         _ => "the main loop did not turn in time (watchdog)",
     };

@@ -30,7 +30,7 @@ reset:
     msr     cpsr_c, #0xd3
     ldr     sp, =__stack_top
 
-    /* The stack is painted, so that its deepest use can be seen. */
+    /* The stack is painted, so that its deepest use can be seen from outside (`cargo xtask capacity`). */
     ldr     r0, =__stack_bottom
     ldr     r2, =0x57AC57AC
 0:  cmp     r0, sp
@@ -96,4 +96,21 @@ fatal:
 wait_for_interrupt:
     mov     r0, #0
     mcr     p15, 0, r0, c7, c0, 4
+    bx      lr
+
+    /* Translation table base, domain 0 as a client; then MMU (M), alignment checks (A) and read-only sections (R) on. */
+    .section .text.enable_mmu, "ax"
+    .arm
+    .global enable_mmu
+    .type enable_mmu, %function
+enable_mmu:
+    mcr     p15, 0, r0, c2, c0, 0
+    mov     r0, #1
+    mcr     p15, 0, r0, c3, c0, 0
+    mov     r0, #0
+    mcr     p15, 0, r0, c8, c7, 0
+    mrc     p15, 0, r0, c1, c0, 0
+    orr     r0, r0, #0x200
+    orr     r0, r0, #0x3
+    mcr     p15, 0, r0, c1, c0, 0
     bx      lr
