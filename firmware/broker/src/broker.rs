@@ -206,6 +206,11 @@ impl<V: Verifier> Broker<V> {
         *maximum = micros.max(*maximum);
     }
 
+    /// Takes note of why the board has started, and of how many starts in a row have failed; it stands under `$SYS`.
+    pub fn note_start(&mut self, cause: &'static str, failed: u8) {
+        self.core.counters.start = Some((cause, failed));
+    }
+
     /// Takes note of what the board's radio tells of itself; from now on it stands under `$SYS`, too.
     pub fn note_radio(&mut self, figures: RadioFigures) {
         self.core.counters.radio = Some(figures);

@@ -15,6 +15,8 @@ pub struct Statistics {
     pub uptime_seconds: u32,
     /// The longest turn of the board's loop lately, in microseconds; see [`crate::Broker::note_turn`].
     pub turn_maximum_micros: u32,
+    /// Why the board has started, and how many starts before failed in a row; see [`crate::Broker::note_start`].
+    pub start: Option<(&'static str, u8)>,
     /// The board's radio, where it has one; see [`crate::Broker::note_radio`].
     pub radio: Option<RadioFigures>,
     /// Sessions, those without a client included.

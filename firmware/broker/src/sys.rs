@@ -62,6 +62,20 @@ pub(crate) const FIGURES: &[Figure] = &[
     figure!("heap/budget", s => "{}", s.memory_limit_bytes),
     figure!("loop time/maximum", s => "{} microseconds", s.turn_maximum_micros),
     Figure {
+        topic: "$SYS/broker/start/cause",
+        write: |s, line| match s.start {
+            Some((cause, _)) => line.write_str(cause),
+            None => Ok(()),
+        },
+    },
+    Figure {
+        topic: "$SYS/broker/start/failed",
+        write: |s, line| match s.start {
+            Some((_, failed)) => write!(line, "{failed}"),
+            None => Ok(()),
+        },
+    },
+    Figure {
         topic: "$SYS/broker/wifi/rssi",
         write: |s, line| match s.radio.and_then(|radio| radio.rssi_dbm) {
             Some(rssi) => write!(line, "{rssi} dBm"),

@@ -85,8 +85,9 @@ impl<B: Board> Node<B> {
         }
         let now = self.now;
         self.own_network.watch.note(matches!(link, WifiLink::Joined { .. }), now);
+        let is_safe_mode = self.board.is_safe_mode();
         let wish = Wish {
-            access_point: self.settings.access_point(),
+            access_point: if is_safe_mode { AccessPoint::On } else { self.settings.access_point() },
             fallback_s: self.settings.wifi_fallback_s(),
             has_network,
         };

@@ -9,6 +9,7 @@ use obkmq_broker::{Anonymous, Limits};
 use obkmq_config::settings::Capabilities;
 
 use crate::radio::Radio;
+use crate::run_record::Start;
 
 /// The parts of a board that the node has to call.
 pub trait Board {
@@ -31,9 +32,14 @@ pub trait Board {
     }
 
     /// Whether several starts in a row have failed: what the owner has put on the board to run at the start is then left
-    /// alone, so that the console can be reached.
+    /// alone, and so is the network to join, so that the console and the board's own network can be reached.
     fn is_safe_mode(&self) -> bool {
-        false
+        self.start().is_some_and(Start::is_safe_mode)
+    }
+
+    /// How the board has come to run, where it remembers ([`RunRecord`](crate::RunRecord)).
+    fn start(&self) -> Option<&Start> {
+        None
     }
 
     /// The Wi-Fi radio of a board that has one; such a board has [`Capability::Wifi`](crate::Capability::Wifi).

@@ -338,6 +338,7 @@ impl<B: Board> Node<B> {
                     .with("heap_free_bytes", heap.free_bytes),
             );
         }
+        rows.extend(self.start_fields());
         rows
     }
 }

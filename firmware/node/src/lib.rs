@@ -51,6 +51,7 @@ mod output;
 mod radio;
 mod report;
 mod rights;
+mod run_record;
 #[cfg(feature = "scripts")]
 mod scripts;
 mod storage;
@@ -67,4 +68,5 @@ pub use obkmq_broker::{Anonymous, Full, Instant, Limits, LinkId, RadioFigures, W
 pub use obkmq_config::line::{FileInfo, FileName};
 pub use obkmq_config::settings::{Capabilities, Capability};
 pub use radio::{Credentials, JoinFailure, Network, Radio, StaticAddress, WifiLink};
+pub use run_record::{RUN_RECORD_BYTES, Reset, RunRecord, Start, StartCause};
 pub use storage::{FileError, StorageError, store_settings};

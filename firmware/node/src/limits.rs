@@ -57,6 +57,12 @@ pub(crate) const BROWSER_JOIN_MS: u64 = 25_000;
 /// through it is to see that it worked.
 pub(crate) const OWN_NETWORK_LINGER_MS: u64 = 60_000;
 
+/// Starts in a row that have to fail before the owner's start-up files and network are left alone.
+pub(crate) const SAFE_MODE_STARTS: u8 = 3;
+
+/// How long a run has to last to have been a good start, in milliseconds.
+pub(crate) const STEADY_MS: u64 = 60_000;
+
 /// Networks that `wifi scan` shows.
 pub(crate) const SCAN_NETWORKS_SHOWN: usize = 32;
 

@@ -100,6 +100,7 @@ impl<B: Board> Node<B> {
         };
         let identity = node.identity;
         node.log(LogLevel::Info, format_args!("obkmq {} on {}", identity.firmware, identity.board));
+        node.tell_start();
         node.start(loaded);
         node
     }

@@ -7,7 +7,10 @@ use obkmq_broker::{Direction, Event, Instant, LogText, Peer, RefusedReason, Vers
 use obkmq_config::line::Fields;
 use obkmq_config::settings::LogLevel;
 
+use crate::board::Board;
 use crate::limits::REFUSED_KEPT;
+use crate::node::Node;
+use crate::run_record::{Start, StartCause};
 
 /// A connection that was not let in.
 #[derive(Clone, Copy, Debug)]
@@ -172,6 +175,70 @@ fn and_others(formatter: &mut fmt::Formatter<'_>, others: usize) -> fmt::Result 
 pub(crate) fn keep_refusal(refused: &mut Refused, event: &Event, at: Instant) {
     if let Event::Refused { peer, client_id, user, reason } = *event {
         refused.keep(Refusal { at, peer, client_id, user, reason });
+    }
+}
+
+impl<B: Board> Node<B> {
+    /// Says how the board has come to run, if that is nobody's wish.
+    pub(crate) fn tell_start(&mut self) {
+        let Some(start) = self.board.start().cloned() else { return };
+        self.broker.note_start(start.cause.name(), start.failed_starts);
+        match start.cause {
+            StartCause::Panic => {
+                let Start { words, .. } = &start;
+                self.log(
+                    LogLevel::Error,
+                    format_args!(
+                        "the last run ended in a panic: {words}; next: report that together with the trace that `info` shows"
+                    ),
+                );
+            }
+            StartCause::Watchdog => self.log(
+                LogLevel::Error,
+                format_args!("the last run did not turn any more and was ended; next: report what the board was doing"),
+            ),
+            StartCause::BrownOut => self.log(
+                LogLevel::Warn,
+                format_args!(
+                    "the supply voltage was too low for a moment; next: take another cable or supply: Wi-Fi draws 0.5 A at times"
+                ),
+            ),
+            StartCause::PowerOn | StartCause::Reboot | StartCause::Other => {}
+        }
+        if self.board.is_safe_mode() {
+            self.log(
+                LogLevel::Error,
+                format_args!(
+                    "safe mode, since {} starts in a row have failed: no start-up files, no network to join; next: correct what \
+                     was changed last, then `reboot`",
+                    start.failed_starts
+                ),
+            );
+        }
+    }
+
+    /// How the board has come to run, for `info`.
+    pub(crate) fn start_fields(&self) -> Option<Fields> {
+        let start = self.board.start()?;
+        let mut fields =
+            Fields::new().with("start", start.cause.name()).with("failed_starts", start.failed_starts);
+        if !start.words.is_empty() {
+            fields = fields.with("panic", &start.words).with("trace", Trace(&start.trace));
+        }
+        Some(fields.with("safe_mode", if self.board.is_safe_mode() { "yes" } else { "no" }))
+    }
+}
+
+/// Addresses in the program.
+struct Trace<'a>(&'a [u32]);
+
+impl fmt::Display for Trace<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, address) in self.0.iter().enumerate() {
+            let space = if at > 0 { " " } else { "" };
+            write!(formatter, "{space}{address:#x}")?;
+        }
+        Ok(())
     }
 }
 

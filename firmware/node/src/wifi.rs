@@ -69,6 +69,9 @@ impl<B: Board> Node<B> {
             radio.set_address(rules.address);
             self.wifi.rules = Some(rules);
         }
+        if self.board.is_safe_mode() {
+            return self.join(None);
+        }
         let password = settings.wifi_password();
         self.join(settings.wifi_ssid().map(|ssid| Credentials { ssid, password }));
     }

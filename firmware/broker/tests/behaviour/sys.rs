@@ -56,6 +56,17 @@ fn a_radio_tells_its_figures_where_there_is_one_and_its_strength_while_it_is_in_
 }
 
 #[test]
+fn a_board_that_knows_tells_why_it_has_started() {
+    let mut network = network();
+    let client = network.connect("c");
+    network.broker.note_start("panic", 2);
+    network.subscribe(client, &[("$SYS/broker/start/+", QoS::AtMostOnce)]);
+    let told =
+        ["SUBACK 100 [0]", "$SYS/broker/start/cause=panic q0 retain", "$SYS/broker/start/failed=2 q0 retain"];
+    assert_eq!(network.read(client), told);
+}
+
+#[test]
 fn nobody_but_the_broker_publishes_them() {
     let mut network = network();
     let client = network.connect("c");

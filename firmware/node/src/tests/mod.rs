@@ -18,6 +18,7 @@ mod retained;
 mod scripts;
 mod sessions;
 mod settings;
+mod start;
 mod trial;
 mod wifi;
 mod wire;
@@ -30,7 +31,7 @@ use flash::Ram;
 
 use crate::{
     Action, Anonymous, Board, Capabilities, Capability, HeapUse, Identity, Instant, Limits, LinkId, Node,
-    Radio, Regions, Want,
+    Radio, Regions, Start, Want,
 };
 
 const SETTINGS_BYTES: u32 = 0x5000;
@@ -41,7 +42,8 @@ struct TestBoard {
     flash: Ram,
     random: u8,
     radio: Option<wifi::TestRadio>,
-    safe_mode: bool,
+    /// How it has come to run.
+    start: Option<Start>,
     /// What the board's clock shows.
     unix_s: Option<i64>,
 }
@@ -63,8 +65,8 @@ impl Board for TestBoard {
     fn unix_seconds(&mut self) -> Option<i64> {
         self.unix_s
     }
-    fn is_safe_mode(&self) -> bool {
-        self.safe_mode
+    fn start(&self) -> Option<&Start> {
+        self.start.as_ref()
     }
     fn radio(&mut self) -> Option<&mut dyn Radio> {
         self.radio.as_mut().map(|radio| radio as &mut dyn Radio)
@@ -100,7 +102,7 @@ impl World {
 
     fn boot_as(flash: Ram, identity: Identity) -> Self {
         let radio = identity.capabilities.has(Capability::Wifi).then(wifi::TestRadio::default);
-        Self::boot_board(TestBoard { flash, random: 7, radio, safe_mode: false, unix_s: None }, identity)
+        Self::boot_board(TestBoard { flash, random: 7, radio, start: None, unix_s: None }, identity)
     }
 
     fn boot_board(board: TestBoard, identity: Identity) -> Self {

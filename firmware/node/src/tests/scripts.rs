@@ -392,7 +392,13 @@ fn settings_say_whether_scripts_run_and_what_they_may_take() {
 #[test]
 fn after_failed_starts_the_script_is_left_alone() {
     let (world, _) = boot_with("print('ready')");
-    let board = TestBoard { flash: world.power_off(), random: 7, radio: None, safe_mode: true, unix_s: None };
+    let board = TestBoard {
+        flash: world.power_off(),
+        random: 7,
+        radio: None,
+        start: Some(Start { failed_starts: 3, ..Start::default() }),
+        unix_s: None,
+    };
     let mut world = World::boot_board(board, World::identity(Limits::default()));
     let said = said(&mut world);
     let last = said.last().unwrap();
