@@ -1,13 +1,16 @@
 //! The chips that images are made for, and how their firmware is compiled.
 
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use obkmq_image::Chip;
 
 use crate::project::{self, Project};
 use crate::toolchain;
+
+/// The toolchain that knows Xtensa, as `espup` names it.
+const XTENSA_TOOLCHAIN: &str = "esp";
 
 /// How the firmware of one chip is built.
 pub(crate) struct Build {
@@ -19,17 +22,39 @@ pub(crate) struct Build {
     pub(crate) espflash: espflash::target::Chip,
 }
 
+const RISCV_IMC: &str = "riscv32imc-unknown-none-elf";
+const RISCV_IMAC: &str = "riscv32imac-unknown-none-elf";
+
 /// Every chip that has an image, in the order of the README's board table.
-pub(crate) const BUILDS: [Build; 1] = [Build {
-    chip: Chip::Esp32c3,
-    target: "riscv32imc-unknown-none-elf",
-    espflash: espflash::target::Chip::Esp32c3,
-}];
+pub(crate) const BUILDS: [Build; 8] = {
+    use espflash::target::Chip as Espflash;
+    [
+        Build { chip: Chip::Esp32c3, target: RISCV_IMC, espflash: Espflash::Esp32c3 },
+        Build { chip: Chip::Esp32c6, target: RISCV_IMAC, espflash: Espflash::Esp32c6 },
+        Build { chip: Chip::Esp32c2, target: RISCV_IMC, espflash: Espflash::Esp32c2 },
+        Build { chip: Chip::Esp32c5, target: RISCV_IMAC, espflash: Espflash::Esp32c5 },
+        Build { chip: Chip::Esp32c61, target: RISCV_IMAC, espflash: Espflash::Esp32c61 },
+        Build { chip: Chip::Esp32, target: "xtensa-esp32-none-elf", espflash: Espflash::Esp32 },
+        Build { chip: Chip::Esp32s2, target: "xtensa-esp32s2-none-elf", espflash: Espflash::Esp32s2 },
+        Build { chip: Chip::Esp32s3, target: "xtensa-esp32s3-none-elf", espflash: Espflash::Esp32s3 },
+    ]
+};
+
+/// What every run of the tests and of continuous integration links.
+pub(crate) const LINKED: [Chip; 1] = [Chip::Esp32c3];
+
+/// What every run of continuous integration looks at.
+pub(crate) const CHECKED: [Chip; 2] = [Chip::Esp32c3, Chip::Esp32c6];
 
 impl Build {
     /// The build of `chip`.
     pub(crate) fn of(chip: Chip) -> Result<&'static Self> {
         BUILDS.iter().find(|build| build.chip == chip).with_context(|| format!("nothing is built for {chip}"))
+    }
+
+    /// Whether Rust's own compiler builds for it.
+    pub(crate) fn is_riscv(&self) -> bool {
+        self.target.starts_with("riscv")
     }
 }
 
@@ -39,7 +64,9 @@ impl Build {
 /// folder and for any user. (A checkout in another folder still differs: Cargo mixes that path into symbol names of
 /// crates outside the chip's workspace.) All verbs share the flags: other flags would be another build.
 pub(crate) fn cargo(project: &Project, build: &Build, verb: &str, offline: bool) -> Result<Command> {
-    if !offline {
+    if !build.is_riscv() {
+        ensure_xtensa(build)?;
+    } else if !offline {
         toolchain::ensure_target(project, build.target)?;
     }
     let cargo_home = std::env::var_os("CARGO_HOME")
@@ -62,8 +89,16 @@ pub(crate) fn cargo(project: &Project, build: &Build, verb: &str, offline: bool)
         .with_context(|| format!("{} cannot be written", configuration.display()))?;
 
     let mut command = project::cargo_in(&project.esp32_folder());
+    if !build.is_riscv() {
+        // Not the Cargo that runs this program: that of the other toolchain.
+        command = Command::new("cargo");
+        command.current_dir(project.esp32_folder()).env("RUSTUP_TOOLCHAIN", XTENSA_TOOLCHAIN);
+    }
+    command.args([verb, "--locked", "--release", "--features", build.chip.name(), "--target", build.target]);
+    if !build.is_riscv() {
+        command.arg("-Zbuild-std=core,alloc");
+    }
     command
-        .args([verb, "--locked", "--release", "--features", build.chip.name(), "--target", build.target])
         .arg("--target-dir")
         .arg(project.chip_target())
         .arg("--config")
@@ -75,4 +110,45 @@ pub(crate) fn cargo(project: &Project, build: &Build, verb: &str, offline: bool)
         command.arg("--offline");
     }
     Ok(command)
+}
+
+/// Makes sure that there is a compiler for Xtensa.
+fn ensure_xtensa(build: &Build) -> Result<()> {
+    let compiler = Command::new("rustc")
+        .arg("--version")
+        .env("RUSTUP_TOOLCHAIN", XTENSA_TOOLCHAIN)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    ensure!(
+        compiler.is_ok_and(|status| status.success()),
+        "{} has Xtensa cores, for which Rust's own compiler does not build, and the toolchain `{XTENSA_TOOLCHAIN}` \
+        is not installed\n\
+        Next: cargo install espup --locked && espup install --targets {}\n\
+        then, in each new shell: . ~/export-esp.sh\n\
+        Or take a chip with RISC-V cores: {}",
+        build.chip.family(),
+        build.chip,
+        BUILDS
+            .iter()
+            .filter(|build| build.is_riscv())
+            .map(|build| build.chip.name())
+            .collect::<Vec<_>>()
+            .join(", "),
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_chip_has_a_build() {
+        for chip in Chip::ALL {
+            let build = Build::of(chip).unwrap();
+            assert_eq!(build.espflash.to_string(), chip.name());
+            assert_eq!(build.is_riscv(), chip.name().starts_with("esp32c"));
+        }
+    }
 }

@@ -31,8 +31,7 @@ enum Verb {
     Image(image::Arguments),
     /// Run every test; ends with one line that counts them
     Test,
-    /// Check everything that continuous integration checks before the tests
-    Ci,
+    Ci(ci::Arguments),
     /// Flash, provision and load-test a simulated board
     Demo,
     Fuzz(fuzz::Arguments),
@@ -45,7 +44,7 @@ fn main() -> ExitCode {
     let result = match Verb::parse() {
         Verb::Image(arguments) => image::run(&arguments).map(|()| ExitCode::SUCCESS),
         Verb::Test => test::run(),
-        Verb::Ci => ci::run(),
+        Verb::Ci(arguments) => ci::run(&arguments),
         Verb::Demo => demo::run(),
         Verb::Fuzz(arguments) => fuzz::run(&arguments),
         Verb::BenchBerry(arguments) => bench_berry::run(&arguments),

@@ -15,6 +15,8 @@ use object::{Object as _, ObjectSection as _, ObjectSymbol as _, SectionFlags, e
 const PLACEHOLDERS: [&str; 2] = [".rotext_dummy", ".rodata_dummy"];
 /// The part of data RAM that code in RAM occupies; both buses see the same memory.
 const CODE_IN_RAM: &str = ".rwdata_dummy";
+/// Where code and data have one address for both, the code itself.
+const CODE_OF_ONE_BUS: [&str; 3] = [".trap", ".rwtext", ".rwtext.wifi"];
 /// What is left of the data RAM for the stack.
 const STACK: &str = ".stack";
 /// Smaller symbols called `HEAP` are the allocator's bookkeeping.
@@ -51,6 +53,7 @@ impl Sizes {
         let file: ElfFile32<'_> = ElfFile32::parse(program).context("the linked program is no ELF file")?;
         let mut sizes = Self { app, ..Self::default() };
         let mut sections = Vec::new();
+        let has_one_bus = file.section_by_name(CODE_IN_RAM).is_none();
         for section in file.sections() {
             let name = section.name().context("an ELF section has no name")?;
             let SectionFlags::Elf { sh_flags, .. } = section.flags() else { continue };
@@ -59,7 +62,10 @@ impl Sizes {
             }
             match name {
                 STACK => sizes.stack = section.size(),
-                ".data" | ".bss" | ".noinit" | CODE_IN_RAM => sizes.static_ram += section.size(),
+                ".data" | ".data.wifi" | ".bss" | ".noinit" | CODE_IN_RAM => {
+                    sizes.static_ram += section.size();
+                }
+                name if has_one_bus && CODE_OF_ONE_BUS.contains(&name) => sizes.static_ram += section.size(),
                 _ => {}
             }
             if name != CODE_IN_RAM {

@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context as _, Result};
 
-use crate::chip::BUILDS;
+use crate::chip::{Build, LINKED};
 use crate::image;
 use crate::process;
 use crate::project::Project;
@@ -41,8 +41,8 @@ pub(crate) fn run() -> Result<ExitCode> {
 /// The end-to-end tests run the command line tool and flash real images.
 fn prepare(project: &Project) -> Result<()> {
     process::run(project.cargo().args(["build", "--workspace", "--bins", "--locked"]))?;
-    for build in &BUILDS {
-        image::make(project, build, false)?;
+    for chip in LINKED {
+        image::make(project, Build::of(chip)?, false)?;
     }
     virt_arm::make(project, false)
 }

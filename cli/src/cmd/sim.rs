@@ -35,7 +35,7 @@ pub(crate) struct Sim {
     #[arg(long, value_name = "PATH")]
     link: Option<PathBuf>,
     /// The chip
-    #[arg(long, default_value = "esp32c3")]
+    #[arg(long, default_value = "esp32c3", value_parser = simulated_chip)]
     chip: Chip,
     /// A network in reach of a simulated radio, which sends nothing; without any the board has no Wi-Fi
     #[arg(long, value_name = "SSID[:PASSWORD]")]
@@ -46,6 +46,15 @@ pub(crate) struct Sim {
     /// What goes wrong: power-loss-after=BYTES, garble-every=BYTES, drop-every=BYTES
     #[arg(long, value_name = "FAULT")]
     fault: Vec<Fault>,
+}
+
+/// A chip whose ROM loader is simulated.
+fn simulated_chip(name: &str) -> Result<Chip, String> {
+    match name.parse() {
+        Ok(Chip::Esp32c3) => Ok(Chip::Esp32c3),
+        Ok(chip) => Err(format!("there is no virtual {chip}, only esp32c3")),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 impl Sim {

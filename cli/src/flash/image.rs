@@ -258,8 +258,8 @@ mod tests {
             flash_bytes: 0,
         };
         assert_eq!(for_chip(vec![image.clone()], ChipId(5)), Ok(image.clone()));
-        let failure = for_chip(vec![image], ChipId(0)).unwrap_err();
+        let failure = for_chip(vec![image], ChipId(16)).unwrap_err();
         assert_eq!(failure.exit, Exit::WrongImage);
-        assert!(failure.what.contains("ESP32;") && failure.why.contains("ESP32-C3"), "{failure}");
+        assert!(failure.what.contains("ESP32-H2;") && failure.why.contains("ESP32-C3"), "{failure}");
     }
 }

@@ -9,16 +9,46 @@ use core::str::FromStr;
 pub enum Chip {
     /// ESP32-C3: RISC-V, Wi-Fi 4.
     Esp32c3,
+    /// ESP32-C6: RISC-V, Wi-Fi 6.
+    Esp32c6,
+    /// ESP32-C2: RISC-V, Wi-Fi 4, little memory.
+    Esp32c2,
+    /// ESP32-C5: RISC-V, Wi-Fi 6 at 2.4 and 5 GHz.
+    Esp32c5,
+    /// ESP32-C61: RISC-V, Wi-Fi 6.
+    Esp32c61,
+    /// ESP32: Xtensa, Wi-Fi 4.
+    Esp32,
+    /// ESP32-S2: Xtensa, Wi-Fi 4.
+    Esp32s2,
+    /// ESP32-S3: Xtensa, Wi-Fi 4.
+    Esp32s3,
 }
 
 impl Chip {
     /// Every chip, in the order of the README's board table.
-    pub const ALL: [Self; 1] = [Self::Esp32c3];
+    pub const ALL: [Self; 8] = [
+        Self::Esp32c3,
+        Self::Esp32c6,
+        Self::Esp32c2,
+        Self::Esp32c5,
+        Self::Esp32c61,
+        Self::Esp32,
+        Self::Esp32s2,
+        Self::Esp32s3,
+    ];
 
     /// The name that tools write and take: `esp32c3`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Esp32c3 => "esp32c3",
+            Self::Esp32c6 => "esp32c6",
+            Self::Esp32c2 => "esp32c2",
+            Self::Esp32c5 => "esp32c5",
+            Self::Esp32c61 => "esp32c61",
+            Self::Esp32 => "esp32",
+            Self::Esp32s2 => "esp32s2",
+            Self::Esp32s3 => "esp32s3",
         }
     }
 
@@ -26,20 +56,36 @@ impl Chip {
     pub const fn family(self) -> &'static str {
         match self {
             Self::Esp32c3 => "ESP32-C3",
+            Self::Esp32c6 => "ESP32-C6",
+            Self::Esp32c2 => "ESP32-C2",
+            Self::Esp32c5 => "ESP32-C5",
+            Self::Esp32c61 => "ESP32-C61",
+            Self::Esp32 => "ESP32",
+            Self::Esp32s2 => "ESP32-S2",
+            Self::Esp32s3 => "ESP32-S3",
         }
     }
 
     /// The id in the headers of this chip's images, which its ROM also answers with.
     pub const fn id(self) -> ChipId {
-        match self {
-            Self::Esp32c3 => ChipId(5),
-        }
+        ChipId(match self {
+            Self::Esp32c3 => 5,
+            Self::Esp32c6 => 13,
+            Self::Esp32c2 => 12,
+            Self::Esp32c5 => 23,
+            Self::Esp32c61 => 20,
+            Self::Esp32 => 0,
+            Self::Esp32s2 => 2,
+            Self::Esp32s3 => 9,
+        })
     }
 
     /// Where the ROM looks for the second-stage bootloader.
     pub const fn bootloader_offset(self) -> u32 {
         match self {
-            Self::Esp32c3 => 0,
+            Self::Esp32c3 | Self::Esp32c6 | Self::Esp32c2 | Self::Esp32c61 | Self::Esp32s3 => 0,
+            Self::Esp32 | Self::Esp32s2 => 0x1000,
+            Self::Esp32c5 => 0x2000,
         }
     }
 
@@ -57,7 +103,9 @@ impl fmt::Display for Chip {
 
 /// A name that no supported chip has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no chip `{0}`; known: esp32c3")]
+#[error(
+    "there is no chip `{0}`; known: esp32c3, esp32c6, esp32c2, esp32c5, esp32c61, esp32, esp32s2, esp32s3"
+)]
 pub struct UnknownChip(pub String);
 
 impl FromStr for Chip {
@@ -119,13 +167,14 @@ mod tests {
             assert_eq!(chip.id().chip(), Some(chip));
             assert_eq!(chip.id().to_string(), chip.family());
         }
-        assert!("esp9000".parse::<Chip>().is_err());
+        let error = "esp9000".parse::<Chip>().unwrap_err().to_string();
+        assert!(Chip::ALL.iter().all(|chip| error.contains(chip.name())), "{error}");
     }
 
     #[test]
     fn a_foreign_chip_is_named() {
-        assert_eq!(ChipId(0).to_string(), "ESP32");
-        assert_eq!(ChipId(0).chip(), None);
+        assert_eq!(ChipId(16).to_string(), "ESP32-H2");
+        assert_eq!(ChipId(16).chip(), None);
         assert_eq!(ChipId(999).to_string(), "an unknown chip (id 999)");
     }
 }

@@ -1,28 +1,26 @@
 //! What the node asks of this board: flash, random bytes, heap figures, the radio.
 
-use esp_hal::rng::{Rng, TrngSource};
-use obkmq_node::{Anonymous, Board, Capabilities, Capability, HeapUse, Identity, Limits, Radio};
+use esp_hal::rng::Rng;
+use obkmq_node::{Anonymous, Board, Capabilities, Capability, HeapUse, Identity, Limits, Radio, Start};
 
+use crate::chip::CHIP;
 use crate::limits;
+use crate::noise::Noise;
 use crate::watchdog::WatchedFlash;
 use crate::wifi::{EspRadio, SharedAir};
-
-/// Name of the chip, as flashing tools write it.
-#[cfg(feature = "esp32c3")]
-const CHIP: &str = "esp32c3";
 
 /// What `hello` answers.
 pub(crate) fn identity(has_radio: bool) -> Identity {
     let wifi = [Capability::Wifi, Capability::AccessPoint, Capability::Address, Capability::Clock];
     let wifi = if has_radio { wifi.as_slice() } else { &[] };
     Identity {
-        chip: CHIP,
+        chip: CHIP.name,
         board: "esp32",
         firmware: env!("CARGO_PKG_VERSION"),
         capabilities: wifi.iter().copied().fold(Capabilities::NONE, Capabilities::with),
         limits: Limits {
             max_links: u32::try_from(limits::MAX_LINKS).unwrap_or(u32::MAX),
-            ..Limits::for_chip(limits::BROKER_MEMORY_BYTES)
+            ..Limits::for_chip(CHIP.broker_bytes)
         },
         anonymous_without_users: Anonymous::Never,
     }
@@ -33,20 +31,22 @@ pub(crate) struct EspBoard {
     flash: WatchedFlash,
     radio: Option<EspRadio>,
     air: Option<SharedAir>,
-    /// Cryptographically secure as long as there is noise: of the radio, or of the source below.
+    /// Cryptographically secure as long as there is noise.
     random: Rng,
-    _noise: Option<TrngSource<'static>>,
+    _noise: Noise,
+    start: Start,
 }
 
 impl EspBoard {
     pub(crate) fn new(
         flash: WatchedFlash,
         radio: Option<EspRadio>,
-        noise: Option<TrngSource<'static>>,
+        noise: Noise,
         random: Rng,
+        start: Start,
     ) -> Self {
         let air = radio.as_ref().map(EspRadio::air);
-        Self { flash, radio, air, random, _noise: noise }
+        Self { flash, radio, air, random, _noise: noise, start }
     }
 }
 
@@ -59,6 +59,10 @@ impl Board for EspBoard {
 
     fn fill_random(&mut self, bytes: &mut [u8]) {
         self.random.read(bytes);
+    }
+
+    fn start(&self) -> Option<&Start> {
+        Some(&self.start)
     }
 
     fn unix_seconds(&mut self) -> Option<i64> {

@@ -7,9 +7,9 @@
 use esp_hal::Blocking;
 use esp_hal::time::Instant;
 use esp_hal::uart::Uart;
-use esp_hal::usb::usb_serial_jtag::UsbSerialJtag;
 
 use crate::limits::FLUSH_LIMIT;
+use crate::usb::Usb;
 
 /// Where the last input came from.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -21,12 +21,12 @@ enum Port {
 /// UART0 and USB serial as one console.
 pub(crate) struct Console {
     uart: Uart<'static, Blocking>,
-    usb: UsbSerialJtag<'static, Blocking>,
+    usb: Usb,
     speaker: Port,
 }
 
 impl Console {
-    pub(crate) fn new(uart: Uart<'static, Blocking>, usb: UsbSerialJtag<'static, Blocking>) -> Self {
+    pub(crate) fn new(uart: Uart<'static, Blocking>, usb: Usb) -> Self {
         Self { uart, usb, speaker: Port::Uart }
     }
 
@@ -40,7 +40,7 @@ impl Console {
             self.speaker = Port::Uart;
             return from_uart;
         }
-        let from_usb = self.usb_read(buffer);
+        let from_usb = self.usb.read(buffer);
         if from_usb > 0 {
             self.speaker = Port::Usb;
         }
@@ -53,7 +53,7 @@ impl Console {
             _ if bytes.is_empty() => 0,
             Port::Uart if self.uart.write_ready() => self.uart.write(bytes).unwrap_or(0),
             Port::Uart => 0,
-            Port::Usb => usb_write(&mut self.usb, bytes),
+            Port::Usb => self.usb.write(bytes),
         }
     }
 
@@ -69,24 +69,4 @@ impl Console {
             let _ = self.uart.flush();
         }
     }
-
-    fn usb_read(&mut self, buffer: &mut [u8]) -> usize {
-        let mut count = 0;
-        for slot in buffer {
-            let Ok(byte) = self.usb.read_byte() else { break };
-            *slot = byte;
-            count += 1;
-        }
-        count
-    }
-}
-
-/// Puts bytes into the endpoint's FIFO until it is full and hands it to the USB host.
-fn usb_write(usb: &mut UsbSerialJtag<'static, Blocking>, bytes: &[u8]) -> usize {
-    let taken = bytes.iter().take_while(|byte| usb.write_byte_nb(**byte).is_ok()).count();
-    if taken > 0 {
-        // "Would block" means that the host has not fetched it yet; nothing is lost by that.
-        let _ = usb.flush_tx_nb();
-    }
-    taken
 }

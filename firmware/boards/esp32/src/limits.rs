@@ -5,19 +5,16 @@ use core::net::Ipv4Addr;
 use esp_hal::time::Duration;
 use obkmq_net::Capacities;
 
-/// Heap in the main data memory. What the linker leaves above `.data`, `.bss` and this is the stack;
-/// `cargo xtask image` prints how much that is and fails when it is less than the size budget asks for.
-pub(crate) const HEAP_MAIN_BYTES: usize = 208 * 1024;
-
-/// Heap in the memory that the second-stage bootloader ran from (66,320 bytes on an ESP32-C3).
-pub(crate) const HEAP_RECLAIMED_BYTES: usize = 64 * 1024;
+use crate::chip::CHIP;
 
 /// Sockets of the network that the board has joined. A receive buffer is the largest window; larger packets are put
 /// together by the broker.
-pub(crate) const SOCKETS: Capacities = Capacities { sockets: 32, receive_bytes: 1024, send_bytes: 1440 };
+pub(crate) const SOCKETS: Capacities =
+    Capacities { sockets: CHIP.sockets, receive_bytes: 1024, send_bytes: 1440 };
 
 /// Sockets of the board's own network, which is for setting it up.
-pub(crate) const OWN_SOCKETS: Capacities = Capacities { sockets: 8, receive_bytes: 1024, send_bytes: 1440 };
+pub(crate) const OWN_SOCKETS: Capacities =
+    Capacities { sockets: CHIP.own_sockets, receive_bytes: 1024, send_bytes: 1440 };
 
 /// Links at a time.
 pub(crate) const MAX_LINKS: usize =
@@ -32,35 +29,15 @@ pub(crate) const TRANSMIT_QUEUE_FRAMES: usize = 4;
 /// Buffers that the radio itself writes to, 1.6 kB each, taken at its start.
 pub(crate) const STATIC_RECEIVE_BUFFERS: u8 = 6;
 
-/// Received frames in heap at most, each as large as it is.
-pub(crate) const DYNAMIC_RECEIVE_BUFFERS: u16 = 12;
-
-/// Frames to be sent in heap at most, each as large as it is.
-pub(crate) const DYNAMIC_TRANSMIT_BUFFERS: u16 = 12;
-
 /// Heap that the radio takes at its start: esp-radio's documentation says 53 to 63 kB of an access point with ten static
 /// receive buffers.
-const RADIO_BYTES: usize = 63_000 - (10 - STATIC_RECEIVE_BUFFERS as usize) * 1_600;
+pub(crate) const RADIO_BYTES: usize = 63_000 - (10 - STATIC_RECEIVE_BUFFERS as usize) * 1_600;
 
-/// Heap that frames under way take at most, when all of them are long.
-const FRAMES_BYTES: usize = (DYNAMIC_RECEIVE_BUFFERS + DYNAMIC_TRANSMIT_BUFFERS) as usize * 1_600;
-
-/// Part of the heap that the broker may use. The rest is for the radio, sockets, settings and flash pages, which the
-/// broker must never starve.
-pub(crate) const BROKER_MEMORY_BYTES: usize = 84 * 1024;
+/// Heap that a frame under way takes at most.
+pub(crate) const LONG_FRAME_BYTES: usize = 1_600;
 
 /// Settings, flash pages and the console's answers, which are not allocated fallibly everywhere.
-const NODE_BYTES: usize = 12 * 1024;
-
-// Sockets grow fallibly: where many frames are under way at once, a newcomer waits. So they count half.
-const _: () = assert!(
-    RADIO_BYTES
-        + FRAMES_BYTES
-        + (SOCKETS.bytes() + OWN_SOCKETS.bytes()) / 2
-        + BROKER_MEMORY_BYTES
-        + NODE_BYTES
-        <= HEAP_MAIN_BYTES + HEAP_RECLAIMED_BYTES
-);
+pub(crate) const NODE_BYTES: usize = 12 * 1024;
 
 /// Longest frame that the driver sends: `ESP_RADIO_CONFIG_WIFI_MTU`.
 pub(crate) const FRAME_BYTES: usize = 1492;

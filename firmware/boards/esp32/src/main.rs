@@ -9,30 +9,35 @@
 extern crate alloc;
 
 mod board;
+mod chip;
 mod console;
 mod flash;
 mod limits;
+mod memory;
 mod network;
+mod noise;
 mod reset;
+mod usb;
 mod watchdog;
 mod wifi;
 
 use esp_hal::clock::CpuClock;
 use esp_hal::efuse::{self, InterfaceMacAddress};
 use esp_hal::peripherals::Peripherals;
-use esp_hal::rng::{Trng, TrngSource};
 use esp_hal::rtc_cntl::Rtc;
 use esp_hal::time::Instant as Clock;
 use esp_hal::timer::systimer::SystemTimer;
 use esp_hal::uart::{self, Uart};
-use esp_hal::usb::usb_serial_jtag::UsbSerialJtag;
 use esp_storage::FlashStorage;
-use obkmq_node::{Action, Instant, Node, Regions};
+use obkmq_node::{Action, Instant, Node, Regions, RunRecord};
 
 use board::EspBoard;
+use chip::CHIP;
 use console::Console;
 use network::Network;
+use noise::Noise;
 use reset::Problem;
+use usb::Usb;
 use watchdog::{Watchdog, WatchedFlash};
 use wifi::EspRadio;
 
@@ -52,14 +57,15 @@ esp_bootloader_esp_idf::esp_app_desc!(
 #[esp_hal::main]
 fn main() -> ! {
     let peripherals = esp_hal::init(esp_hal::Config::default().with_cpu_clock(CpuClock::max()));
-    esp_alloc::heap_allocator!(size: limits::HEAP_MAIN_BYTES);
-    esp_alloc::heap_allocator!(#[esp_hal::ram(reclaimed)] size: limits::HEAP_RECLAIMED_BYTES);
+    esp_alloc::heap_allocator!(size: CHIP.heap_main_bytes);
+    esp_alloc::heap_allocator!(#[esp_hal::ram(reclaimed)] size: CHIP.heap_reclaimed_bytes);
 
     let Parts { board, regions, mut console, mut network, watchdog } = match bring_up(peripherals) {
         Ok(parts) => parts,
         Err(problem) => reset::halt(&problem),
     };
     let has_radio = network.is_some();
+    watchdog.start();
     let mut node = Node::boot(board, board::identity(has_radio), regions, now());
     if !has_radio {
         node.log_error(format_args!(
@@ -67,7 +73,7 @@ fn main() -> ! {
         ));
     }
     let mut input = [0; limits::CONSOLE_INPUT_BYTES];
-    watchdog.start();
+    let mut is_steady = false;
     loop {
         watchdog.feed();
         let start = now();
@@ -94,6 +100,10 @@ fn main() -> ! {
                 Action::StopListening => listen(&mut network, None),
             }
         }
+        if !is_steady && start >= Instant::from_millis(RunRecord::STEADY_MS) {
+            is_steady = true;
+            memory::with_record(|record| record.steady());
+        }
         let spent = now().as_micros().saturating_sub(start.as_micros());
         node.note_turn(u32::try_from(spent).unwrap_or(u32::MAX));
     }
@@ -110,22 +120,22 @@ struct Parts {
 }
 
 fn bring_up(peripherals: Peripherals) -> Result<Parts, Problem> {
+    let start = memory::with_record(|record| record.begin(memory::reset()));
     let uart = Uart::new(peripherals.UART0, uart::Config::default().with_baudrate(limits::CONSOLE_BAUD))
         .map_err(Problem::Uart)?;
-    #[cfg(feature = "esp32c3")]
-    let uart = uart.with_rx(peripherals.GPIO20).with_tx(peripherals.GPIO21);
-    let console = Console::new(uart, UsbSerialJtag::new(peripherals.USB_DEVICE));
+    let uart = chip::with_console_pins!(uart, peripherals);
+    #[cfg(not(any(feature = "esp32", feature = "esp32c2", feature = "esp32s2")))]
+    let usb = Usb::new(peripherals.USB_DEVICE);
+    #[cfg(any(feature = "esp32", feature = "esp32c2", feature = "esp32s2"))]
+    let usb = Usb;
+    let console = Console::new(uart, usb);
 
     esp_rtos::start(SystemTimer::new(peripherals.SYSTIMER).alarm0, peripherals.FROM_CPU_INTR0);
     let mac = efuse::interface_mac_address(InterfaceMacAddress::AccessPoint);
     let mac = mac.as_bytes().try_into().unwrap_or_default();
     let radio = EspRadio::start(peripherals.WIFI, mac, now());
-    // The radio is a source of noise; where it does not run, the converter has to be one.
-    let noise = match radio {
-        Some(_) => None,
-        None => Some(TrngSource::new(peripherals.RNG, peripherals.ADC1)),
-    };
-    let random = Trng::try_new().map_err(|_| Problem::Noise)?.downgrade();
+    let (random, noise) =
+        Noise::new(radio.is_some(), peripherals.RNG, peripherals.ADC1).ok_or(Problem::Noise)?;
     let network = match &radio {
         Some(radio) => Some(Network::new(&radio.air(), random, now()).map_err(Problem::Network)?),
         None => None,
@@ -135,7 +145,7 @@ fn bring_up(peripherals: Peripherals) -> Result<Parts, Problem> {
     let regions = flash::find_regions(&mut flash).map_err(Problem::Regions)?;
     let watchdog = Watchdog::new(Rtc::new(peripherals.RTC_TIMER).rwdt);
     let flash = WatchedFlash::new(flash, watchdog.clone());
-    let board = EspBoard::new(flash, radio, noise, random);
+    let board = EspBoard::new(flash, radio, noise, random, start);
     Ok(Parts { board, regions, console, network, watchdog })
 }
 

@@ -1,9 +1,10 @@
 //! The ends of a run: a reset that was asked for, one after a panic, and a board that cannot start.
 
 use core::fmt;
+use core::panic::PanicInfo;
+use core::sync::atomic::{AtomicBool, Ordering};
 
-// Its panic handler prints the message and a back-trace and then calls `custom_halt`.
-use esp_backtrace as _;
+use esp_backtrace::Backtrace;
 use esp_hal::delay::Delay;
 use esp_hal::system::software_reset;
 use esp_hal::uart;
@@ -12,6 +13,7 @@ use obkmq_net::NoMemory;
 
 use crate::flash::RegionError;
 use crate::limits::{HALT_REPEAT, PANIC_PAUSE};
+use crate::memory;
 
 /// Why the board cannot start.
 pub(crate) enum Problem {
@@ -36,8 +38,9 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Starts the chip again from its ROM.
+/// Starts the chip again from its ROM, since the owner wants it.
 pub(crate) fn reset() -> ! {
+    memory::with_record(|record| record.reboot());
     software_reset()
 }
 
@@ -50,10 +53,25 @@ pub(crate) fn halt(problem: &Problem) -> ! {
     }
 }
 
-// SAFETY: `esp-backtrace`'s feature `custom-halt` declares exactly this function under this name, and nothing else
-// in the program defines it.
-#[unsafe(no_mangle)]
-extern "Rust" fn custom_halt() -> ! {
-    Delay::new().delay(PANIC_PAUSE);
+/// Says what went wrong, keeps it for the next start, and starts again.
+#[panic_handler]
+fn panic(info: &PanicInfo<'_>) -> ! {
+    static IS_PANICKING: AtomicBool = AtomicBool::new(false);
+    // A panic in here would come back to here.
+    if !IS_PANICKING.load(Ordering::Relaxed) {
+        IS_PANICKING.store(true, Ordering::Relaxed);
+        let trace = Backtrace::capture();
+        let addresses = || {
+            let frames = trace.frames().iter();
+            frames.map(|frame| u32::try_from(frame.program_counter()).unwrap_or(0))
+        };
+        // First, because the console may be what is broken.
+        memory::with_record(|record| record.panic(info, addresses()));
+        println!("\n{info}");
+        for address in addresses() {
+            println!("  {address:#x}");
+        }
+        Delay::new().delay(PANIC_PAUSE);
+    }
     software_reset()
 }

@@ -22,6 +22,7 @@ use obkmq_net::Step;
 use obkmq_node::{Instant, JoinFailure, Network};
 
 use super::air::{Air, Name, Orders};
+use crate::chip::CHIP;
 use crate::limits;
 
 /// The country of nobody: rules that hold everywhere (ESP-IDF's "world safe mode").
@@ -55,8 +56,8 @@ fn configuration(country: Option<[u8; 2]>) -> ControllerConfig {
         .with_rx_queue_size(limits::RECEIVE_QUEUE_FRAMES)
         .with_tx_queue_size(limits::TRANSMIT_QUEUE_FRAMES)
         .with_static_rx_buf_num(limits::STATIC_RECEIVE_BUFFERS)
-        .with_dynamic_rx_buf_num(limits::DYNAMIC_RECEIVE_BUFFERS)
-        .with_dynamic_tx_buf_num(limits::DYNAMIC_TRANSMIT_BUFFERS)
+        .with_dynamic_rx_buf_num(CHIP.receive_frames)
+        .with_dynamic_tx_buf_num(CHIP.transmit_frames)
 }
 
 /// Does what the orders say, until the driver has to be started anew: in another country, or after an error.
