@@ -14,6 +14,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         test_with("a_script_prints_what_devices_say", &CLIENTS, prints),
         test_with("a_script_mirrors_a_switch_to_a_lamp", &CLIENTS, mirrors),
+        test_with("a_script_on_this_machine_serves_a_broker_elsewhere", &CLIENTS, elsewhere),
         test("a_script_hears_tasmota_and_openbeken_devices_as_they_are_on_the_wire", hears_devices),
         test("clients_do_not_wait_for_scripts_that_run_wild", do_not_wait),
     ]
@@ -101,6 +102,41 @@ fn mirrors() {
     board.line("script: autoexec.be starts");
     publish(address, "stat/lamp/POWER", "OFF");
     board.line("script: lamp: OFF");
+}
+
+fn elsewhere() {
+    let home = tempfile::tempdir().unwrap();
+    let (_board, address) = host::start(home.path(), &[]);
+    let run = |source: &str| {
+        std::fs::write(home.path().join("live.be"), source).unwrap();
+        Program::obkmq(home.path()).args(["script", "run", "live.be", "--host", &address.to_string()])
+    };
+    let mut lamp = listener(address, &["-t", "cmnd/lamp/+", "-i", "lamp"]);
+    // It is there when the script comes.
+    mosquitto("mosquitto_pub", address, &["-t", "stat/switch/POWER2", "-m", "ON", "-r"]).run().expect(0);
+    let mut script = Board::start(run(include_str!("../../../examples/mirror.be")));
+    script.line("switch: ON");
+    lamp.line("cmnd/lamp/POWER ON");
+    publish(address, "stat/switch/POWER2", "OFF");
+    lamp.line("cmnd/lamp/POWER OFF");
+    drop(script);
+    // With nothing left to wait for it ends by itself, after what it has published is out.
+    let ticks = "var n = 0 var id
+        id = setInterval(def () n += 1 print('tick', n)
+          if n == 3 cancel(id) ms_publish('cmnd/lamp/Dimmer', n) end end, 20)
+        rtosDelayMs(30)
+        var s = ms_subscribe('x', def () end) print(ms_unsubscribe(s), ms_unsubscribe(s), ms_subscribe('a/#/b', / -> 1))
+        setTimeout(def () raise 'oops' end, 200)
+        cancel(setTimeout(def () print('never') end, 1))";
+    let ended = run(ticks).run().expect(1);
+    assert_eq!(
+        ended.output,
+        "true false nil\ntick 1\ntick 2\ntick 3\noops\nstack traceback:\n\tautoexec.be:6: in function `_anonymous_`\n"
+    );
+    lamp.line("cmnd/lamp/Dimmer 3");
+    let nobody = ["script", "run", "live.be", "--host", "127.0.0.1:1"];
+    let ended = Program::obkmq(home.path()).args(nobody).run();
+    assert!(ended.errors.contains("The script has no broker at 127.0.0.1:1"), "{}", ended.errors);
 }
 
 /// A packet with its length in two bytes if need be.

@@ -6,6 +6,7 @@ mod fault_tests;
 mod files;
 mod get;
 mod host;
+mod live;
 mod ls;
 mod put;
 mod rm;

@@ -6,18 +6,26 @@ use clap::Args;
 use obkmq_berry::{Limits, Narrow, Numbers, Scope, Vm, Wide};
 
 use super::host::{self, ScriptError, Terminal};
+use super::live;
 use crate::context::{Context, Differs};
 use crate::interrupt;
+use crate::target::{NetworkOptions, Target};
 
-/// Run a script here; it can print and import, but has no board
+/// Run a script here, without a board
 #[derive(Args)]
 #[command(after_help = "\
 An error that the script does not catch is printed with its
 traceback, and the exit code is 1.
 
+With --host the script is started as a board starts its
+autoexec.be, `init` included, and subscribes and publishes at
+that broker until Ctrl-C, or until nothing is left to wait
+for. Without it there are no messages and timers.
+
 Examples:
   obkmq script run thermostat.be
-  obkmq script run --chip autoexec.be")]
+  obkmq script run --chip autoexec.be
+  obkmq script run mirror.be --host 192.168.1.5")]
 pub(crate) struct Run {
     /// The script; its modules lie beside it
     file: PathBuf,
@@ -27,6 +35,8 @@ pub(crate) struct Run {
     /// The memory, steps and depth that a script has on a board
     #[arg(long)]
     chip: bool,
+    #[command(flatten)]
+    network: NetworkOptions,
 }
 
 impl Run {
@@ -43,6 +53,10 @@ impl Run {
         let name = self.file.file_name().unwrap_or_default().to_string_lossy();
         let limits = if self.chip { Limits::CHIP } else { Limits::PC };
         let mut terminal = Terminal::new(context, &self.file);
+        if self.network.host.is_some() {
+            let target = Target::resolve(&self.network, context)?;
+            return live::run::<N>(context, terminal, &target, source, limits);
+        }
         let mut vm = Vm::<N>::new(limits, seed());
         let outcome = vm.run_source(&mut terminal, &name, &source, Scope::Global);
         if let Some(error) = terminal.closed {
@@ -68,7 +82,7 @@ impl Run {
 }
 
 /// Something that differs from run to run.
-fn seed() -> u64 {
+pub(super) fn seed() -> u64 {
     use std::hash::{BuildHasher as _, RandomState};
     RandomState::new().hash_one(0_u8)
 }
