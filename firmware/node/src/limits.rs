@@ -104,11 +104,19 @@ pub(crate) const SCRIPT_MESSAGE_STEPS: usize = 50;
 #[cfg(feature = "scripts")]
 pub(crate) const SCRIPT_CALLBACKS: usize = 128;
 
+/// Events that may wait for a script; further ones are lost and counted.
+#[cfg(feature = "scripts")]
+pub(crate) const SCRIPT_EVENTS_WAITING: usize = 32;
+
+/// Turns that a script's start waits at most for commands that are to run before.
+#[cfg(feature = "scripts")]
+pub(crate) const SCRIPT_START_TURNS: u8 = 200;
+
 /// Failures in a row after which a callback is switched off.
 #[cfg(feature = "scripts")]
 pub(crate) const SCRIPT_FAILURES: u8 = 5;
 
-/// Messages of scripts that may lead to each other, one after the other.
+/// Messages and events of scripts that may lead to each other, one after the other.
 #[cfg(feature = "scripts")]
 pub(crate) const SCRIPT_CASCADE: u8 = 8;
 

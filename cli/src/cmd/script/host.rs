@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure};
 
 /// Functions that a board has. They are known here, so that a script for a board compiles.
-const BOARD_FUNCTIONS: [&str; 25] = [
+const BOARD_FUNCTIONS: [&str; 23] = [
     "addChangeHandler",
     "addChannel",
     "addClockEvent",
@@ -27,15 +27,13 @@ const BOARD_FUNCTIONS: [&str; 25] = [
     "removeClockEvent",
     "rtosDelayMs",
     "runCmd",
+    "scriptDelayMs",
     "setChannel",
     "setChannelLabel",
     "setChannelType",
     "setInterval",
     "setStartValue",
     "setTimeout",
-    "startDriver",
-    "stopDriver",
-    "cancelRepeatingEvent",
 ];
 
 /// The largest script or module that is read.

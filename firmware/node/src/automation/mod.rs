@@ -29,9 +29,19 @@ use alloc::vec::Vec;
 use obkmq_broker::Instant;
 use obkmq_config::settings::LogLevel;
 
-use channels::{Changed, Channels};
-use events::{Argument, Task, Topic};
-use execute::{Caller, Outcome};
+use channels::Channels;
+use events::Task;
+use execute::Outcome;
+
+pub(crate) use channels::Changed;
+#[cfg(feature = "scripts")]
+pub(crate) use channels::ChannelId;
+#[cfg(feature = "scripts")]
+pub(crate) use events::Relation;
+pub(crate) use events::{Argument, Topic};
+pub(crate) use execute::Caller;
+#[cfg(feature = "scripts")]
+pub(crate) use timers::{Look, Moment};
 
 use crate::board::Board;
 use crate::limits::{AUTOMATION_TEXT_BYTES, CASCADE_DEPTH, COMMANDS_QUEUED};
@@ -40,7 +50,7 @@ use events::Handlers;
 use managed::PasswordTask;
 use mqtt::MqttCommands;
 use threads::Threads;
-use timers::Timers;
+use timers::{Timers, longest_wait};
 
 /// A command that waits for its turn.
 #[derive(Debug)]
@@ -79,6 +89,12 @@ impl Automation {
         let aliases: usize = self.aliases.iter().map(|(name, command)| name.len() + command.len()).sum();
         let kept = aliases + self.handlers.text_bytes() + self.timers.text_bytes();
         kept.saturating_add(bytes) <= AUTOMATION_TEXT_BYTES
+    }
+
+    /// Whether commands wait for their turn, or lines of files that wait for nothing else.
+    #[cfg(feature = "scripts")]
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.queue.is_empty() || self.threads.is_ready()
     }
 
     fn alias(&self, name: &str) -> Option<&str> {
@@ -147,6 +163,8 @@ impl<B: Board> Node<B> {
         if !self.settings.automation_enabled() {
             return;
         }
+        #[cfg(feature = "scripts")]
+        self.script_event(topic, argument, depth);
         self.automation.threads.happened(topic, argument);
         let tasks: Vec<Task> = self.automation.handlers.happened(topic, argument).cloned().collect();
         for task in tasks {
@@ -161,6 +179,8 @@ impl<B: Board> Node<B> {
         if !self.settings.automation_enabled() {
             return;
         }
+        #[cfg(feature = "scripts")]
+        self.script_change(changed, depth);
         self.automation.threads.changed(changed);
         let tasks: Vec<Task> = self.automation.handlers.changed(changed).cloned().collect();
         for task in tasks {
@@ -194,9 +214,11 @@ impl<B: Board> Node<B> {
         }
         let mut tasks: Vec<Task> = Vec::new();
         let wait_s = match unix_s {
-            Some(unix_s) if self.automation.timers.has_clock_events() => {
+            Some(unix_s) if self.automation.timers.has_clock_events() || self.has_script_clock() => {
                 let place = self.place();
-                self.automation.timers.look_at_clock(unix_s, &place, |task| tasks.push(task.clone()))
+                let look = self.automation.timers.look(unix_s, place);
+                let wait_s = self.automation.timers.run_clock(&look, |task| tasks.push(task.clone()));
+                longest_wait([wait_s, self.script_clock(look)])
             }
             // A board that will know the time does not tell when it does.
             None if self.identity.capabilities.has(crate::Capability::Clock) => 1,
@@ -211,6 +233,24 @@ impl<B: Board> Node<B> {
         let due = self.now.saturating_add_millis(u64::from(wait_s) * 1_000);
         self.automation.clock_due = Some(due);
         Some(due)
+    }
+
+    /// A time of day was added to those that are waited for.
+    #[cfg(feature = "scripts")]
+    pub(crate) fn look_at_clock_soon(&mut self) {
+        self.automation.clock_due = None;
+    }
+
+    #[cfg(not(feature = "scripts"))]
+    #[expect(clippy::unused_self, reason = "there are no scripts")]
+    fn has_script_clock(&self) -> bool {
+        false
+    }
+
+    #[cfg(not(feature = "scripts"))]
+    #[expect(clippy::unused_self, reason = "there are no scripts")]
+    fn script_clock(&mut self, _look: timers::Look) -> Option<i64> {
+        None
     }
 
     /// Says on the log that a command failed.

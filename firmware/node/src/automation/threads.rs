@@ -106,6 +106,12 @@ impl Threads {
         self.threads.len()
     }
 
+    /// Whether some line may be executed now.
+    #[cfg(feature = "scripts")]
+    pub(crate) fn is_ready(&self) -> bool {
+        self.threads.iter().any(|thread| thread.state == State::Ready)
+    }
+
     pub(crate) fn get_mut(&mut self, at: usize) -> Option<&mut Thread> {
         self.threads.get_mut(at)
     }

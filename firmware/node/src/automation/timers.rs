@@ -91,6 +91,45 @@ impl Place {
     }
 }
 
+/// The time between two looks at the clock, in seconds of the local time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    since_s: i64,
+    now_s: i64,
+    place: Place,
+}
+
+impl Look {
+    /// How often a time of day on these weekdays lies in it.
+    fn times(&self, moment: Moment, weekdays: u8) -> usize {
+        let days = self.since_s.div_euclid(DAY_S)..=self.now_s.div_euclid(DAY_S);
+        let is_met = |&day: &i64| {
+            weekdays >> weekday(day) & 1 == 1
+                && moment.local_s(day, &self.place).is_some_and(|at| self.since_s < at && at <= self.now_s)
+        };
+        days.filter(is_met).count()
+    }
+
+    /// Whether it lies in it.
+    #[cfg(feature = "scripts")]
+    pub(crate) fn meets(&self, moment: Moment, weekdays: u8) -> bool {
+        self.times(moment, weekdays) > 0
+    }
+
+    /// Seconds until a time of day comes next, on whatever day.
+    pub(crate) fn wait_s(&self, moment: Moment) -> Option<i64> {
+        let today = self.now_s.div_euclid(DAY_S);
+        let next = [today, today + 1].map(|day| moment.local_s(day, &self.place));
+        next.into_iter().flatten().filter(|at| *at > self.now_s).map(|at| at - self.now_s).min()
+    }
+}
+
+/// How many seconds the next look at the clock may wait.
+pub(crate) fn longest_wait<const N: usize>(waits_s: [Option<i64>; N]) -> u32 {
+    let wait_s = waits_s.into_iter().flatten().min().unwrap_or(LONGEST_WAIT_S);
+    u32::try_from(wait_s.clamp(1, LONGEST_WAIT_S)).unwrap_or(1)
+}
+
 #[derive(Debug)]
 struct ClockEvent {
     id: i32,
@@ -196,34 +235,35 @@ impl Timers {
         !self.clock.is_empty()
     }
 
-    /// Calls `run` for what has become due since the last look, and says how many seconds the next one may wait.
+    /// Looks at the clock.
     ///
-    /// A clock that is set back by less than two hours waits for itself, so that nothing happens twice when summer time
-    /// ends; what lies in the hour that is left out when it begins happens at its end.
-    pub(crate) fn look_at_clock(&mut self, unix_s: i64, place: &Place, mut run: impl FnMut(&Task)) -> u32 {
+    /// One that is set back by less than two hours waits for itself, so that nothing happens twice when summer time ends;
+    /// what lies in the hour that is left out when it begins happens at its end.
+    pub(crate) fn look(&mut self, unix_s: i64, place: Place) -> Look {
         let now_s = place.local_s(unix_s);
         let since_s = match self.looked_at_s {
             Some(last) if (last - now_s).abs() <= LARGEST_STEP_S => last,
             _ => now_s,
         };
         self.looked_at_s = Some(since_s.max(now_s));
-        let days = since_s.div_euclid(DAY_S)..=now_s.div_euclid(DAY_S);
+        Look { since_s, now_s, place }
+    }
+
+    /// Calls `run` for what has become due since the look before, and says how many seconds the next one may wait.
+    pub(crate) fn run_clock(&self, look: &Look, mut run: impl FnMut(&Task)) -> Option<i64> {
         for event in &self.clock {
-            for day in days.clone() {
-                let is_due = event.weekdays >> weekday(day) & 1 == 1
-                    && event.moment.local_s(day, place).is_some_and(|at| since_s < at && at <= now_s);
-                if is_due {
-                    run(&event.task);
-                }
+            for _ in 0..look.times(event.moment, event.weekdays) {
+                run(&event.task);
             }
         }
-        let today = now_s.div_euclid(DAY_S);
-        let next = self
-            .clock
-            .iter()
-            .flat_map(|event| [today, today + 1].map(|day| event.moment.local_s(day, place)));
-        let wait_s = next.flatten().filter(|at| *at > now_s).map(|at| at - now_s).min();
-        u32::try_from(wait_s.unwrap_or(LONGEST_WAIT_S).clamp(1, LONGEST_WAIT_S)).unwrap_or(1)
+        self.clock.iter().filter_map(|event| look.wait_s(event.moment)).min()
+    }
+
+    /// Both.
+    #[cfg(test)]
+    pub(crate) fn look_at_clock(&mut self, unix_s: i64, place: &Place, run: impl FnMut(&Task)) -> u32 {
+        let look = self.look(unix_s, *place);
+        longest_wait([self.run_clock(&look, run)])
     }
 
     /// Seconds after local midnight at which the sun rises or sets on the day of a time.

@@ -67,6 +67,12 @@ impl<B: Board> Node<B> {
         evaluate(text, self)
     }
 
+    /// The value of a constant, such as `$CH5`.
+    #[cfg(feature = "scripts")]
+    pub(crate) fn value_of(&mut self, name: &str) -> Option<f32> {
+        self.constant(name)
+    }
+
     /// A text in which `$CH5`, `${CH5}`, `$Name` and their like stand for values. What has none stays as it is.
     pub(crate) fn expand(&mut self, text: &str) -> String {
         let mut expanded = String::with_capacity(text.len());

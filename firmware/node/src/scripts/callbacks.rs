@@ -6,16 +6,23 @@ use alloc::vec::Vec;
 use obkmq_berry::Handle;
 use obkmq_broker::Instant;
 
+use crate::automation::{Argument, ChannelId, Moment, Relation, Topic};
 use crate::limits::{SCRIPT_CALLBACKS, SCRIPT_FAILURES};
 
 /// Names a callback; never another one's while a script runs. Scripts see it as an integer. 0 is nobody's.
 pub(crate) type CallbackId = u32;
 
 /// What a callback waits for.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Waits {
     /// Messages that this filter matches.
     Messages { filter: Box<str> },
+    /// An event, with this argument or with any.
+    Event { topic: Topic, argument: Option<Argument> },
+    /// A channel whose value becomes one for which this did not hold before; or any other value.
+    Change { channel: ChannelId, until: Option<(Relation, i32)> },
+    /// A time of day on these weekdays.
+    Clock { moment: Moment, weekdays: u8 },
     /// A time, and if it comes again, the milliseconds in between.
     Time { due: Instant, every_ms: Option<u32> },
 }
@@ -84,16 +91,21 @@ impl Callbacks {
         Some(callback.waits)
     }
 
-    /// The first callback behind a number that a message concerns.
-    pub(crate) fn next_listener(
+    /// The first callback behind a number that something concerns.
+    pub(crate) fn next_behind(
         &self,
         after: CallbackId,
-        concerns: impl Fn(CallbackId, &str) -> bool,
+        concerns: impl Fn(&Callback) -> bool,
     ) -> Option<&Callback> {
         let behind = self.all.partition_point(|callback| callback.id <= after);
-        self.all.get(behind..).unwrap_or_default().iter().find(|callback| match &callback.waits {
-            Waits::Messages { filter } => concerns(callback.id, filter),
-            Waits::Time { .. } => false,
+        self.all.get(behind..).unwrap_or_default().iter().find(|callback| concerns(callback))
+    }
+
+    /// The times of day that somebody waits for.
+    pub(crate) fn clock(&self) -> impl Iterator<Item = (Moment, u8)> {
+        self.all.iter().filter_map(|callback| match callback.waits {
+            Waits::Clock { moment, weekdays } => Some((moment, weekdays)),
+            _ => None,
         })
     }
 
@@ -101,7 +113,7 @@ impl Callbacks {
     pub(crate) fn next_timer(&self) -> Option<(Instant, CallbackId)> {
         let timers = self.all.iter().filter_map(|callback| match callback.waits {
             Waits::Time { due, .. } => Some((due, callback.id)),
-            Waits::Messages { .. } => None,
+            _ => None,
         });
         timers.min()
     }
@@ -119,7 +131,7 @@ impl Callbacks {
             Waits::Time { every_ms: None, .. } => {
                 self.remove(id);
             }
-            Waits::Messages { .. } => {}
+            _ => {}
         }
         Some(function)
     }

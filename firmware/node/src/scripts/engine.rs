@@ -5,11 +5,12 @@
 
 use alloc::vec::Vec;
 
-use obkmq_berry::{Answer, Argument, Handle, Host, Limits, Narrow, Progress, Vm};
+use obkmq_berry::{Answer, Argument as Given, Handle, Host, Limits, Narrow, Progress, Vm};
 use obkmq_broker::{Instant, Origin, ReaderMessage};
 use obkmq_mqtt::{TopicFilter, TopicName, matches};
 
-use super::callbacks::{CallbackId, Callbacks};
+use super::callbacks::{Callback, CallbackId, Callbacks, Waits};
+use crate::automation::{Argument, Changed, Look, Relation, Topic};
 
 /// What runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,12 +30,11 @@ pub(crate) struct Run {
     pub(crate) sleeps_until: Option<Instant>,
 }
 
-/// A message on its way to those callbacks that it concerns.
-#[derive(Debug, Default)]
+/// Something that happened, on its way to those callbacks that it concerns.
+#[derive(Debug)]
 pub(crate) struct Incoming {
-    topic: Vec<u8>,
-    payload: Vec<u8>,
-    retained_for: Option<CallbackId>,
+    what: What,
+    /// Messages and events that have led to it, one after the other.
     depth: u8,
     /// The last callback that was called.
     last: CallbackId,
@@ -42,38 +42,84 @@ pub(crate) struct Incoming {
     newest: CallbackId,
 }
 
+#[derive(Debug)]
+pub(crate) enum What {
+    Message { topic: Vec<u8>, payload: Vec<u8>, retained_for: Option<CallbackId> },
+    Event { topic: Topic, argument: Argument },
+    Change(Changed),
+    Clock(Look),
+}
+
 impl Incoming {
-    /// A copy, since what a callback does concerns the broker, too. `None` without memory for it.
-    pub(crate) fn new(message: &ReaderMessage<'_>, newest: CallbackId) -> Option<Self> {
+    pub(crate) fn new(what: What, depth: u8, newest: CallbackId) -> Self {
+        Self { what, depth, last: 0, newest }
+    }
+
+    /// A copy of a message, since what a callback does concerns the broker, too. `None` without memory for it.
+    pub(crate) fn message(message: &ReaderMessage<'_>, newest: CallbackId) -> Option<Self> {
         let depth = match message.origin {
             Origin::Board { depth } => depth,
             Origin::Client(_) => 0,
         };
-        let mut incoming = Self { retained_for: message.retained_for, depth, newest, ..Self::default() };
-        incoming.topic.try_reserve_exact(message.topic.len()).ok()?;
-        incoming.payload.try_reserve_exact(message.payload.len()).ok()?;
-        incoming.topic.extend_from_slice(message.topic.as_bytes());
-        incoming.payload.extend_from_slice(message.payload);
-        Some(incoming)
+        let (mut topic, mut payload) = (Vec::new(), Vec::new());
+        topic.try_reserve_exact(message.topic.len()).ok()?;
+        payload.try_reserve_exact(message.payload.len()).ok()?;
+        topic.extend_from_slice(message.topic.as_bytes());
+        payload.extend_from_slice(message.payload);
+        let retained_for = message.retained_for;
+        Some(Self::new(What::Message { topic, payload, retained_for }, depth, newest))
     }
 
-    fn concerns(&self, id: CallbackId, filter: &str) -> bool {
-        if let Some(wanted) = self.retained_for {
-            return wanted == id;
+    fn concerns(&self, callback: &Callback) -> bool {
+        match (&self.what, &callback.waits) {
+            (What::Message { retained_for: Some(wanted), .. }, _) => *wanted == callback.id,
+            _ if callback.id > self.newest => false,
+            (What::Message { topic, .. }, Waits::Messages { filter }) => {
+                let topic = TopicName::from_utf8(topic).ok();
+                let filter = TopicFilter::new(filter).ok();
+                topic.zip(filter).is_some_and(|(topic, filter)| matches(filter, topic))
+            }
+            (What::Event { topic, argument }, Waits::Event { topic: of, argument: wanted }) => {
+                topic == of && wanted.as_ref().is_none_or(|wanted| wanted.is(argument))
+            }
+            (What::Change(changed), Waits::Change { channel, until }) => {
+                let begins = |(relation, value): (Relation, i32)| {
+                    relation.holds(changed.to, value) && !relation.holds(changed.from, value)
+                };
+                changed.channel == *channel && until.is_none_or(begins)
+            }
+            (What::Clock(look), Waits::Clock { moment, weekdays }) => look.meets(*moment, *weekdays),
+            _ => false,
         }
-        if id > self.newest {
-            return false;
+    }
+
+    /// Calls a function with what is known of it.
+    fn call(
+        &self,
+        vm: &mut Vm<Narrow>,
+        host: &mut dyn Host<Narrow>,
+        function: Handle,
+    ) -> Result<Progress<Narrow>, obkmq_berry::Error> {
+        match &self.what {
+            What::Message { topic, payload, .. } => {
+                vm.call(host, function, &[Given::Text(topic), Given::Text(payload)])
+            }
+            What::Event { argument: Argument::Number(number), .. } => {
+                vm.call(host, function, &[Given::Int((*number).into())])
+            }
+            What::Event { argument: Argument::Text(text), .. } => {
+                vm.call(host, function, &[Given::Text(text.as_bytes())])
+            }
+            What::Change(changed) => vm.call(host, function, &[Given::Int(changed.to.into())]),
+            What::Clock(_) => vm.call(host, function, &[]),
         }
-        let topic = TopicName::from_utf8(&self.topic).ok();
-        let filter = TopicFilter::new(filter).ok();
-        topic.zip(filter).is_some_and(|(topic, filter)| matches(filter, topic))
     }
 }
 
 /// What is to run now.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Next {
-    Message(Handle),
+    Incoming(Handle),
     Timer(Handle),
 }
 
@@ -82,7 +128,7 @@ pub(crate) struct Engine {
     pub(crate) callbacks: Callbacks,
     pub(crate) run: Option<Run>,
     pub(crate) incoming: Option<Incoming>,
-    /// Timers and messages take turns.
+    /// Timers take turns with the rest.
     timer_was_last: bool,
 }
 
@@ -104,9 +150,8 @@ impl Engine {
         if let Some(incoming) = &mut self.incoming
             && (timer.is_none() || self.timer_was_last)
         {
-            let concerns = |id, filter: &str| incoming.concerns(id, filter);
-            if let Some(callback) = self.callbacks.next_listener(incoming.last, concerns) {
-                let found = (Next::Message(callback.function), run(callback.id, incoming.depth));
+            if let Some(callback) = self.callbacks.next_behind(incoming.last, |one| incoming.concerns(one)) {
+                let found = (Next::Incoming(callback.function), run(callback.id, incoming.depth));
                 incoming.last = callback.id;
                 self.timer_was_last = false;
                 return Some(found);
@@ -127,11 +172,8 @@ impl Engine {
         incoming: Option<&Incoming>,
     ) -> Result<Progress<Narrow>, obkmq_berry::Error> {
         match (next, incoming) {
-            (Next::Message(function), Some(incoming)) => {
-                let arguments = [Argument::Text(&incoming.topic), Argument::Text(&incoming.payload)];
-                vm.call(host, function, &arguments)
-            }
-            (Next::Message(function) | Next::Timer(function), _) => vm.call(host, function, &[]),
+            (Next::Incoming(function), Some(incoming)) => incoming.call(vm, host, function),
+            (Next::Incoming(function) | Next::Timer(function), _) => vm.call(host, function, &[]),
         }
     }
 

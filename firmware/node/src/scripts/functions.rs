@@ -12,6 +12,7 @@ use obkmq_config::line::FileName;
 use obkmq_config::settings::LogLevel;
 
 use super::callbacks::{CallbackId, Callbacks, Waits};
+use super::channels::Change;
 use crate::board::Board;
 use crate::limits::{
     SCRIPT_CASCADE, SCRIPT_INTERVAL_MS, SCRIPT_MESSAGE_STEPS, SCRIPT_SLEEP_MS, SCRIPT_SOURCE_BYTES,
@@ -40,13 +41,25 @@ functions! {
     Gmtime = "gmtime",
     DelayMs = "rtosDelayMs",
     DelayUs = "delayUs",
+    SetChannel = "setChannel",
+    GetChannel = "getChannel",
+    AddChannel = "addChannel",
+    SetStartValue = "setStartValue",
+    SetChannelType = "setChannelType",
+    SetChannelLabel = "setChannelLabel",
+    AddEventHandler = "addEventHandler",
+    AddChangeHandler = "addChangeHandler",
+    AddClockEvent = "addClockEvent",
+    RemoveClockEvent = "removeClockEvent",
+    RunCmd = "runCmd",
+    GetVar = "getVar",
 }
 
 /// The node as a script sees it.
 pub(crate) struct Surroundings<'a, B: Board> {
     pub(crate) node: &'a mut Node<B>,
     pub(crate) callbacks: &'a mut Callbacks,
-    /// Messages that have led to this run.
+    /// Messages and events that have led to this run.
     pub(crate) depth: u8,
     /// How long the script wants to sleep.
     pub(crate) sleep_ms: Option<u32>,
@@ -76,7 +89,7 @@ impl<B: Board> Host<Narrow> for Surroundings<'_, B> {
             Function::SetTimeout => self.set_timer(call, 0, 1, false),
             Function::SetInterval => self.set_timer(call, 0, 1, true),
             Function::ScriptDelayMs => self.set_timer(call, 1, 0, false),
-            Function::Cancel => {
+            Function::Cancel | Function::RemoveClockEvent => {
                 let id = callback_id(call)?;
                 self.remove(id, |waits| !matches!(waits, Waits::Messages { .. }));
                 Ok(Answer::Nil)
@@ -92,6 +105,17 @@ impl<B: Board> Host<Narrow> for Surroundings<'_, B> {
                 let micros = call.int(0)?;
                 self.sleep(micros.saturating_add(999) / 1000)
             }
+            Function::SetChannel => self.change_channel(call, Change::Set),
+            Function::GetChannel => self.get_channel(call),
+            Function::AddChannel => self.change_channel(call, Change::Add),
+            Function::SetStartValue => self.change_channel(call, Change::Start),
+            Function::SetChannelType => self.name_channel(call, false),
+            Function::SetChannelLabel => self.name_channel(call, true),
+            Function::AddEventHandler => self.add_event_handler(call),
+            Function::AddChangeHandler => self.add_change_handler(call),
+            Function::AddClockEvent => self.add_clock_event(call),
+            Function::RunCmd => self.run_cmd(call),
+            Function::GetVar => self.get_var(call),
         }
     }
 
@@ -109,7 +133,7 @@ fn callback_id(call: &Call<'_, Narrow>) -> Result<CallbackId, HostError> {
 }
 
 impl<B: Board> Surroundings<'_, B> {
-    fn add(
+    pub(super) fn add(
         &mut self,
         call: &mut Call<'_, Narrow>,
         place: usize,
@@ -234,7 +258,7 @@ impl<B: Board> Surroundings<'_, B> {
         Ok(Answer::Suspend)
     }
 
-    fn warn(&mut self, text: fmt::Arguments<'_>) {
+    pub(super) fn warn(&mut self, text: fmt::Arguments<'_>) {
         self.node.log(LogLevel::Warn, format_args!("script: {text}"));
     }
 }

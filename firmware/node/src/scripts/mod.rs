@@ -8,9 +8,11 @@
 //! * A script that is replaced leaves nothing behind: machine, callbacks, timers and subscriptions end with it.
 
 mod callbacks;
+mod channels;
 mod engine;
 mod functions;
 
+use alloc::collections::VecDeque;
 use core::fmt;
 
 use obkmq_berry::{Limits, Narrow, Progress};
@@ -18,11 +20,15 @@ use obkmq_broker::{Heard, Instant, ReaderId};
 use obkmq_config::line::{Fields, FileName};
 use obkmq_config::settings::{LogLevel, Settings};
 
+use crate::automation::{Argument, Changed, Look, Topic};
 use crate::board::Board;
-use crate::limits::{SCRIPT_FAILURES, SCRIPT_LINE_BYTES, SCRIPT_LINES, SCRIPT_STEPS_PER_TURN};
+use crate::limits::{
+    SCRIPT_EVENTS_WAITING, SCRIPT_FAILURES, SCRIPT_LINE_BYTES, SCRIPT_LINES, SCRIPT_START_TURNS,
+    SCRIPT_STEPS_PER_TURN,
+};
 use crate::node::{Node, write_log};
 use callbacks::{CallbackId, Callbacks, Waits};
-use engine::{Engine, Incoming, Run, Subject};
+use engine::{Engine, Incoming, Run, Subject, What};
 use functions::Surroundings;
 
 /// The module that is imported at the start.
@@ -55,6 +61,28 @@ pub(crate) struct Scripts {
     /// They are to be started, or started anew.
     start_due: bool,
     terms: Option<Terms>,
+    /// Callbacks that wait for events, channels or the clock.
+    watchers: usize,
+    /// What has happened and waits for them, with what has led to it.
+    happened: VecDeque<(What, u8)>,
+    /// What found no room.
+    lost: u32,
+    /// Turns in which the start has waited for the start-up file of commands.
+    turns_waited: u8,
+}
+
+impl Scripts {
+    /// Something has happened.
+    fn note(&mut self, what: What, depth: u8) {
+        if self.watchers == 0 {
+            return;
+        }
+        if self.happened.len() >= SCRIPT_EVENTS_WAITING || self.happened.try_reserve(1).is_err() {
+            self.lost = self.lost.saturating_add(1);
+            return;
+        }
+        self.happened.push_back((what, depth));
+    }
 }
 
 impl<B: Board> Node<B> {
@@ -74,7 +102,14 @@ impl<B: Board> Node<B> {
 
     /// Runs what is due, one slice of it.
     pub(crate) fn poll_scripts(&mut self) -> Option<Instant> {
-        if core::mem::take(&mut self.scripts.start_due) {
+        if self.scripts.start_due {
+            // What the start-up file of commands does at once is done before, as with OpenBeken.
+            let waits = self.automation.is_busy() && self.scripts.turns_waited < SCRIPT_START_TURNS;
+            if waits {
+                self.scripts.turns_waited += 1;
+                return Some(self.now);
+            }
+            self.scripts.start_due = false;
             self.start_scripts();
         } else if let Some(mut engine) = self.scripts.engine.take() {
             self.run_scripts(&mut engine);
@@ -83,10 +118,37 @@ impl<B: Board> Node<B> {
         self.scripts.engine.as_ref()?.due(self.now)
     }
 
-    /// Whether a message waits for a callback, and nothing else runs.
+    /// Whether something waits for a callback, and nothing else runs.
     pub(crate) fn has_script_messages(&self) -> bool {
         let is_free = self.scripts.engine.as_ref().is_some_and(|engine| engine.run.is_none());
-        is_free && self.scripts.reader.is_some_and(|reader| self.broker.is_reader_waiting(reader))
+        let has_message = || self.scripts.reader.is_some_and(|reader| self.broker.is_reader_waiting(reader));
+        is_free && (!self.scripts.happened.is_empty() || has_message())
+    }
+
+    /// An event has happened.
+    pub(crate) fn script_event(&mut self, topic: Topic, argument: &Argument, depth: u8) {
+        self.scripts.note(What::Event { topic, argument: argument.clone() }, depth);
+    }
+
+    /// A channel has changed.
+    pub(crate) fn script_change(&mut self, changed: Changed, depth: u8) {
+        self.scripts.note(What::Change(changed), depth);
+    }
+
+    /// Whether a script waits for a time of day.
+    pub(crate) fn has_script_clock(&self) -> bool {
+        self.scripts.engine.as_ref().is_some_and(|engine| engine.callbacks.clock().next().is_some())
+    }
+
+    /// The clock was looked at; seconds until a script wants it to be again.
+    pub(crate) fn script_clock(&mut self, look: Look) -> Option<i64> {
+        let callbacks = &self.scripts.engine.as_ref()?.callbacks;
+        let is_met = callbacks.clock().any(|(moment, weekdays)| look.meets(moment, weekdays));
+        let wait_s = callbacks.clock().filter_map(|(moment, _)| look.wait_s(moment)).min();
+        if is_met {
+            self.scripts.note(What::Clock(look), 0);
+        }
+        wait_s
     }
 
     fn start_scripts(&mut self) {
@@ -96,6 +158,7 @@ impl<B: Board> Node<B> {
         if let Some(reader) = self.scripts.reader {
             self.broker.close_reader(reader);
         }
+        (self.scripts.watchers, self.scripts.happened) = (0, VecDeque::new());
         let Some(terms) = self.scripts.terms.filter(|terms| terms.enabled) else { return };
         let is_there = self.files().any(|file| file.name.as_str().strip_suffix(SUFFIX) == Some(BOOT_MODULE));
         if !is_there {
@@ -139,7 +202,7 @@ impl<B: Board> Node<B> {
             let sleep_ms = host.sleep_ms;
             return self.after_slice(engine, run, progress, sleep_ms);
         }
-        self.receive_message(engine);
+        self.take_incoming(engine);
         let Some((next, run)) = engine.next(self.now) else { return };
         let mut host = self.surroundings(&mut engine.callbacks, run);
         let progress = Engine::call(&mut engine.vm, &mut host, next, engine.incoming.as_ref());
@@ -147,13 +210,24 @@ impl<B: Board> Node<B> {
         self.after_slice(engine, run, progress, sleep_ms);
     }
 
-    /// Takes the next message out of the broker, if the one before has reached all that it concerns.
-    fn receive_message(&mut self, engine: &mut Engine) {
-        let Some(reader) = self.scripts.reader.filter(|_| engine.incoming.is_none()) else { return };
+    /// Takes what has happened, or the next message out of the broker, if the one before has reached all that it concerns.
+    fn take_incoming(&mut self, engine: &mut Engine) {
+        if engine.incoming.is_some() {
+            return;
+        }
         let newest = engine.callbacks.last_id();
+        let lost = core::mem::take(&mut self.scripts.lost);
+        if lost > 0 {
+            self.log(LogLevel::Warn, format_args!("script: {lost} events were lost: the script is too slow"));
+        }
+        if let Some((what, depth)) = self.scripts.happened.pop_front() {
+            engine.incoming = Some(Incoming::new(what, depth, newest));
+            return;
+        }
+        let Some(reader) = self.scripts.reader else { return };
         let mut incoming = None;
         let heard =
-            self.broker.next_message(reader, |message| incoming = Some(Incoming::new(&message, newest)));
+            self.broker.next_message(reader, |message| incoming = Some(Incoming::message(&message, newest)));
         match incoming {
             Some(Some(incoming)) => engine.incoming = Some(incoming),
             Some(None) => self.log(LogLevel::Error, format_args!("script: no memory for a message")),
@@ -212,10 +286,16 @@ impl<B: Board> Node<B> {
     }
 
     fn remove_callback(&mut self, callbacks: &mut Callbacks, id: CallbackId) {
-        if let Some(Waits::Messages { .. }) = callbacks.remove(id)
-            && let Some(reader) = self.scripts.reader
-        {
-            self.broker.stop_listening(reader, id);
+        match callbacks.remove(id) {
+            Some(Waits::Messages { .. }) => {
+                if let Some(reader) = self.scripts.reader {
+                    self.broker.stop_listening(reader, id);
+                }
+            }
+            Some(Waits::Event { .. } | Waits::Change { .. } | Waits::Clock { .. }) => {
+                self.scripts.watchers = self.scripts.watchers.saturating_sub(1);
+            }
+            Some(Waits::Time { .. }) | None => {}
         }
     }
 

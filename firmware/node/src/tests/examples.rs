@@ -6,6 +6,8 @@ use super::*;
 fn board(source: &str) -> (World, LinkId) {
     let mut world = World::boot(Ram::blank());
     world.typed("set mqtt.anonymous always");
+    world.typed("set time.zone CET-1CEST,M3.5.0,M10.5.0/3");
+    world.typed("set location.position 52.52,13.405");
     assert_eq!(put(&mut world, "autoexec.be", source), ["info: script: autoexec.be starts"]);
     let link = client(&mut world);
     (world, link)
@@ -99,4 +101,81 @@ fn watchdog() {
     }
     assert_eq!(answers(&mut world, link, "tele/fan/STATE", "{}"), ["home/silent/fan="]);
     assert_eq!(said(&mut world), ["script: fan is silent", "script: fan is back"]);
+}
+
+#[test]
+fn buttons() {
+    let (mut world, link) = board(include_str!("../../../../examples/buttons.be"));
+    let scene = |number: u8, name: &str, power: &str| {
+        let dimmer = format!("cmnd/lamps/Dimmer={}", number * 30);
+        vec![
+            format!("obkmq/1/get={number}"),
+            format!("home/scene={name}"),
+            format!("cmnd/lamps/POWER={power}"),
+            dimmer,
+        ]
+    };
+    for (number, name) in [(1, "reading"), (2, "cinema"), (3, "bright")] {
+        world.typed("event OnClick 1");
+        assert_eq!(messages(&mut world, link), scene(number, name, "ON"));
+    }
+    world.typed("event OnHold 1");
+    assert_eq!(messages(&mut world, link), scene(0, "OFF", "OFF"));
+    world.typed("event OnClick 2");
+    assert_eq!(messages(&mut world, link), [""; 0]);
+    assert_eq!(answers(&mut world, link, "obkmq/1/set", "2"), scene(2, "cinema", "ON"));
+    assert_eq!(answers(&mut world, link, "obkmq/1/set", "9"), ["obkmq/1/get=9"]);
+}
+
+/// Lets hours pass, a minute at a time; what is published then, with the minute of the day (UTC).
+fn pass(world: &mut World, link: LinkId, minutes: i64) -> Vec<(i64, String)> {
+    let mut all = Vec::new();
+    for _ in 0..minutes {
+        let unix_s = world.node.board.unix_s.unwrap() + 60;
+        world.node.board.unix_s = Some(unix_s);
+        world.wait_ms(60_000);
+        let minute = unix_s % 86_400 / 60;
+        all.extend(messages(world, link).into_iter().map(|message| (minute, message)));
+    }
+    all
+}
+
+/// Berlin on a Friday in November, at noon.
+fn in_berlin(source: &str) -> (World, LinkId) {
+    let (mut world, link) = board(source);
+    world.node.board.unix_s = Some(1_795_737_600 + 11 * 3_600);
+    (world, link)
+}
+
+#[test]
+fn sunset() {
+    let (mut world, link) = in_berlin(include_str!("../../../../examples/sunset.be"));
+    let passed = pass(&mut world, link, 36 * 60);
+    let messages: Vec<_> = passed.iter().map(|(_, message)| message.as_str()).collect();
+    let evening = ["cmnd/porch/POWER=ON", "cmnd/porch/Dimmer=100", "cmnd/porch/POWER=OFF"];
+    assert_eq!(messages, [evening, evening].concat(), "a Friday and a Saturday");
+    // The sun sets at four there, and midnight is at eleven UTC.
+    assert!((14 * 60 + 50..=15 * 60).contains(&passed[0].0), "{passed:?}");
+    assert_eq!(passed[2].0, 23 * 60);
+    let sunday = pass(&mut world, link, 24 * 60);
+    let dim = (20 * 60 + 30, String::from("cmnd/porch/Dimmer=30"));
+    assert!(sunday.contains(&dim), "{sunday:?}");
+}
+
+#[test]
+fn night() {
+    let (mut world, link) = in_berlin("return nil\n");
+    let file = include_str!("../../../../examples/night.bat");
+    put(&mut world, "night.bat", file);
+    assert_eq!(world.typed("startScript night.bat"), "ok result=OK\r\n");
+    messages(&mut world, link);
+    let passed = pass(&mut world, link, 24 * 60 + 10);
+    let times = |text: &str| passed.iter().filter(|(_, message)| message == text).count();
+    assert_eq!((times("cmnd/night/POWER=ON"), times("cmnd/night/POWER=OFF")), (1, 1));
+    // Noon to sunset, and sunrise to noon.
+    assert!((6..10).contains(&times("cmnd/pump/POWER=ON")), "{passed:?}");
+    assert_eq!(times("cmnd/pump/POWER=ON"), times("cmnd/pump/POWER=OFF"));
+    let pump: Vec<_> = passed.iter().filter(|(_, message)| message.starts_with("cmnd/pump/")).collect();
+    assert_eq!(pump[1].0 - pump[0].0, 5, "{pump:?}");
+    assert_eq!(said(&mut world), [""; 0]);
 }

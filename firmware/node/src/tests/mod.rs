@@ -15,6 +15,8 @@ mod power;
 mod reconnect;
 mod retained;
 #[cfg(feature = "scripts")]
+mod script_events;
+#[cfg(feature = "scripts")]
 mod scripts;
 mod sessions;
 mod settings;

@@ -35,7 +35,7 @@ pub(super) fn said(world: &mut World) -> Vec<String> {
 }
 
 /// A board whose start-up script does this, and what that has said.
-fn boot_with(init: &str) -> (World, Vec<String>) {
+pub(super) fn boot_with(init: &str) -> (World, Vec<String>) {
     let mut world = World::boot(Ram::blank());
     world.typed("set mqtt.anonymous always");
     let source =
