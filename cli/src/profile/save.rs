@@ -1,12 +1,12 @@
 //! Writing the profile: keys are replaced in place, comments stay, the file appears whole and with mode 0600.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::reference::Reference;
 use crate::secret::Secret;
+use crate::secret_file;
 use crate::target::HostPort;
 
 /// What is to be remembered; what is nothing stays as it is.
@@ -65,7 +65,11 @@ pub(crate) fn save(context: &Context, what: &Remembered<'_>) -> anyhow::Result<P
     if let Some(password) = password {
         text = with_key(&text, "password", Some(password.expose()));
     }
-    write_whole(&path, &text).map_err(|error| not_written(&path, &error))?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder
+        .map_or(Ok(()), std::fs::create_dir_all)
+        .and_then(|()| secret_file::replace(&path, text.as_bytes()))
+        .map_err(|error| not_written(&path, &error))?;
     Ok(path)
 }
 
@@ -123,20 +127,6 @@ fn quoted(value: &str) -> String {
     text
 }
 
-/// Old or new, never half: a temporary file (mode 0600 from its first byte) takes the place of the old one.
-fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    std::fs::create_dir_all(folder)?;
-    let mut file = tempfile::Builder::new().prefix(".obkmq").suffix(".toml").tempfile_in(folder)?;
-    file.write_all(text.as_bytes())?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,21 +150,6 @@ mod tests {
         for password in ["a\"b", "back\\slash", "tab\there", "ünïcode", "# no comment", "nul\u{1}"] {
             let text = with_key("", "password", Some(password));
             assert_eq!(super::super::parse(&text).unwrap().password.as_deref(), Some(password));
-        }
-    }
-
-    #[test]
-    fn the_file_is_written_whole_and_for_the_owner_only() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("deep").join("obkmq.toml");
-        write_whole(&path, "user = \"a\"\n").unwrap();
-        write_whole(&path, "user = \"b\"\n").unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "user = \"b\"\n");
-        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "a temporary file is left");
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         }
     }
 }

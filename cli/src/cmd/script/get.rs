@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::files;
 use crate::context::{self, Context};
 use crate::failure::{Exit, Failure};
+use crate::secret_file;
 use crate::serial::connect::DeviceOption;
 use crate::serial::session;
 
@@ -60,15 +61,8 @@ impl Get {
     }
 }
 
-/// The file appears whole or not at all.
 fn write(path: &Path, contents: &[u8]) -> Result<(), Failure> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut file| {
-        file.write_all(contents)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)
-    });
-    written.map(drop).map_err(|error| {
+    secret_file::replace(path, contents).map_err(|error| {
         let what = format!("{} cannot be written.", path.display());
         Failure::new(Exit::Usage, what, error.to_string(), "name another place with -o")
     })
