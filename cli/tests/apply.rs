@@ -3,6 +3,8 @@
 // Helper functions of integration tests are not exempt as test functions are.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[path = "support/schemas.rs"]
+mod schemas;
 mod support;
 
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -213,19 +215,7 @@ fn another_schema(reply: impl FnMut(&str) -> Vec<String> + Send + 'static) -> De
 #[test]
 fn settings_of_newer_firmware_are_shown_and_left_alone() {
     let home = home(&[("house.toml", "mqtt.port = 1884\n")]);
-    let mut rows = 0;
-    let device = another_schema(move |body| {
-        if body.starts_with("+ n=1 key=") {
-            rows = 1;
-        }
-        if let (1, Some(lines)) = (rows, body.strip_prefix("ok lines=")) {
-            rows = 0;
-            let lines: u32 = lines.parse().unwrap();
-            let more = format!("+ n={} key=coffee.strength value=strong default=no", lines + 1);
-            return vec![more, format!("ok lines={}", lines + 1)];
-        }
-        vec![body.replace("schema=", "schema=9")]
-    });
+    let device = another_schema(schemas::newer());
     let list = obkmq(home.path(), &device, "config list").stdout;
     assert!(
         list.lines().any(|line| line.starts_with("coffee.strength") && line.ends_with("strong")),
@@ -240,21 +230,7 @@ fn settings_of_newer_firmware_are_shown_and_left_alone() {
 #[test]
 fn what_older_firmware_lacks_is_named() {
     let home = home(&[("house.toml", "log.level = \"warn\"\n"), ("plain.toml", "mqtt.port = 1884\n")]);
-    // Its table ends before log.level, and it does not say what a change is.
-    let mut gone = false;
-    let device = another_schema(move |body| {
-        let body = body.replace(" changed=yes", "").replace(" changed=no", "");
-        if gone {
-            if let Some(lines) = body.strip_prefix("ok lines=") {
-                gone = false;
-                return vec![format!("ok lines={}", lines.parse::<u32>().unwrap() - 1)];
-            }
-            let (number, rest) = body.strip_prefix("+ n=").unwrap().split_once(' ').unwrap();
-            return vec![format!("+ n={} {rest}", number.parse::<u32>().unwrap() - 1)];
-        }
-        gone = body.contains(" key=log.level ");
-        if gone { Vec::new() } else { vec![body] }
-    });
+    let device = another_schema(schemas::older());
     let done = obkmq(home.path(), &device, "config apply house.toml --yes");
     assert_eq!(done.code, 8);
     assert!(done.stderr.contains("log.level: its firmware is older"), "{}", done.stderr);

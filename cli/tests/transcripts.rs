@@ -1,16 +1,19 @@
 //! Transcripts of the real program: help and error texts, word for word, on a terminal of 60 columns.
 //!
-//! `UPDATE_GOLDEN=1 cargo test -p obkmq --test transcripts` rewrites `tests/golden/`; the diff is the review.
+//! `UPDATE_GOLDEN=1 cargo test -p obkmq` rewrites `tests/golden/`; the diff is the review.
 
 // Helper functions of integration tests are not exempt as test functions are.
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/golden.rs"]
+mod golden;
+
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
+use golden::golden;
 use obkmq_image::beken::{Application, CodeKey, Release, ota};
 
 static COPYING: Mutex<()> = Mutex::new(());
@@ -64,21 +67,6 @@ impl Scene {
         writeln!(transcript, "[exit {}]", output.status.code().unwrap()).unwrap();
         transcript.replace(self.folder.path().to_str().unwrap(), "$HOME")
     }
-}
-
-#[track_caller]
-fn golden(name: &str, transcript: &str) {
-    let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&path, transcript).unwrap();
-        return;
-    }
-    let expected = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        expected == transcript,
-        "{} differs; UPDATE_GOLDEN=1 rewrites it.\n--- expected\n{expected}\n--- found\n{transcript}",
-        path.display()
-    );
 }
 
 #[test]
