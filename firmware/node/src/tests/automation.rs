@@ -88,8 +88,8 @@ fn answers_are_openbekens_words() {
 #[test]
 fn commands_in_commands_run_and_are_bounded() {
     let mut world = world();
-    let said = say(&mut world, "backlog echo \"a; b\"; setChannel 1 2; echo $CH1 ${CH1}s $Name $nothing");
-    assert!(said.contains("info: a; b\r\ninfo: 2 2s obkmq $nothing"), "{said}");
+    let said = say(&mut world, "backlog echo \"a; b\"; setChannel 1 2; echo $CH1s ${CH1}s $Name $nothing");
+    assert!(said.contains("info: a; b\r\ninfo: 2s 2s obkmq $nothing"), "{said}");
     say(&mut world, "alias up backlog addChannel 1 1; addChannel 2");
     say(&mut world, "up 10");
     assert_eq!((channel(&mut world, 1), channel(&mut world, 2)), (3, 10));
@@ -98,6 +98,10 @@ fn commands_in_commands_run_and_are_bounded() {
     let values = [3, 4, 5, 6, 7, 8].map(|number| channel(&mut world, number));
     assert_eq!(values, [1, 1, 0, 0, 1, 0]);
     say(&mut world, "alias self self");
+    let said = say(&mut world, "alias count backlog addChannel 9 1; count");
+    assert_eq!(said, "ok result=OK");
+    say(&mut world, "count");
+    assert_eq!(channel(&mut world, 9), i32::from(COMMAND_DEPTH / 2), "a backlog and an alias each time");
     let said = say(&mut world, "self");
     assert!(
         said.contains(&format!("ERROR: more than {COMMAND_DEPTH} commands stand in each other")),
@@ -209,7 +213,7 @@ fn waiting_holds_up_nothing_but_its_file() {
     let mut world = started_with(
         "autoexec.bat",
         "startScript this other 7\nsetChannel 1 1\ndelay_s 0.5\nsetChannel 1 2\nwaitFor Channel2 > 10\nsetChannel 1 3\n\
-         waitFor OnClick 9\nsetChannel 1 4\nwaitFor MQTTState 1\nexit\nother:\ndelay_ms 200\naddChannel 3 1\ngoto other",
+         waitFor OnClick 9\nsetChannel 1 4\nwaitFor MQTTState 1\nsetChannel 4 1\nexit\nother:\ndelay_ms 200\naddChannel 3 1\ngoto other",
     );
     assert_eq!(channel(&mut world, 1), 1);
     world.wait_ms(499);
@@ -222,7 +226,7 @@ fn waiting_holds_up_nothing_but_its_file() {
     assert_eq!(channel(&mut world, 1), 3);
     say(&mut world, "event OnClick 8");
     say(&mut world, "event OnClick 9");
-    assert_eq!(channel(&mut world, 1), 4);
+    assert_eq!((channel(&mut world, 1), channel(&mut world, 4)), (4, 1), "MQTT is there already");
     let before = channel(&mut world, 3);
     for _ in 0..10 {
         world.wait_ms(100);
@@ -231,6 +235,17 @@ fn waiting_holds_up_nothing_but_its_file() {
     say(&mut world, "stopScript 7");
     world.wait_ms(1_000);
     assert_eq!(channel(&mut world, 3), before + 5);
+}
+
+#[test]
+fn a_file_can_stop_itself_or_all_others() {
+    let mut world = world();
+    put(&mut world, "a.bat", b"stopScript 7 1\nsetChannel 1 1\nstopScript 7\nsetChannel 1 2\n").unwrap();
+    put(&mut world, "b.bat", b"delay_s 1\nsetChannel 2 1\n").unwrap();
+    say(&mut world, "startScript b.bat * 7");
+    say(&mut world, "startScript a.bat * 7");
+    world.wait_ms(2_000);
+    assert_eq!((channel(&mut world, 1), channel(&mut world, 2)), (1, 0));
 }
 
 /// A loop without a delay leaves room for everybody else, and the node can be asked to stop it.
@@ -258,7 +273,10 @@ fn automation_that_is_switched_off_runs_nothing() {
     assert_eq!(channel(&mut world, 1), 0);
     say(&mut world, "addEventHandler OnClick 1 setChannel 1 1");
     say(&mut world, "event OnClick 1");
-    assert_eq!(channel(&mut world, 1), 0);
+    say(&mut world, "set automation.enabled true");
+    assert_eq!(channel(&mut world, 1), 0, "nothing waits for it either");
+    say(&mut world, "event OnClick 1");
+    assert_eq!(channel(&mut world, 1), 1);
 }
 
 /// The start-up file of a board that is a broker, as OpenBeken's owners write it.
@@ -276,9 +294,19 @@ fn a_start_up_file_makes_one_user_and_touches_flash_once() {
     assert_eq!(say(&mut world, "ms_port"), "ok result=OK  answer=1884");
     let generation = world.node.settings().generation();
     let mut world = world.restart();
+    // Another salt than the last time.
+    world.node.board.random = 99;
     world.settle();
     assert_eq!(world.node.settings().generation(), generation, "nothing has changed");
     assert_eq!(world.connect("one", "lamp", "s3cret").1, 0);
+}
+
+/// A password takes its time, and the lines behind it come after.
+#[test]
+fn a_file_waits_for_its_password() {
+    let mut world = started_with("autoexec.bat", "ms_user one\nms_pass s3cret\nms_user two\n");
+    assert_eq!(world.connect("a", "one", "s3cret").1, 4);
+    assert_eq!(world.connect("a", "two", "s3cret").1, 0);
 }
 
 #[test]
