@@ -193,7 +193,12 @@ fn scripts_that_run_and_that_do_not() {
         .file("wrong.be", b"def f(a)\n  return a + 'x'\nend\nprint('before')\nf(1)\n")
         .file("broken.be", b"print(1)\n\tvar x = nobody + 1\n")
         .file("board.be", b"ms_subscribe('homeassistant/+', def (topic, payload) print(topic) end)\n")
-        .file("bomb.be", b"def f() var l = [] while true l.push(l) end end\nf()\n");
+        .file("bomb.be", b"def f() var l = [] while true l.push(l) end end\nf()\n")
+        .file(
+            "start.bat",
+            b"startDriver MQTTServer\n// of another device\nstartDriver TuyaMCU\ntuyaMcu_defWiFiState 4\n\
+              backlog setChannel 1; echo done\nif $CH1==1 then nonsense\ngoto nowhere\n",
+        );
     commands(
         "script.txt",
         &scene,
@@ -206,6 +211,7 @@ fn scripts_that_run_and_that_do_not() {
             ("script run /dev/zero", ""),
             ("script run board.be", ""),
             ("script check good.be broken.be board.be", ""),
+            ("script check start.bat", ""),
         ],
     );
 }

@@ -1,21 +1,23 @@
-//! `obkmq script check`: whether scripts compile, without running them.
+//! `obkmq script check`: whether scripts compile, and files of commands have what a board knows, without running them.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use obkmq_berry::{Error, Limits, Narrow, Vm};
+use obkmq_config::openbeken::check_batch;
 use serde::Serialize;
 
 use super::host::{self, ScriptError, Terminal};
 use crate::context::{Context, Differs, RED, YELLOW};
 
-/// Check whether scripts compile, without running them
+/// Check scripts and files of commands, without running them
 #[derive(Args)]
 #[command(after_help = "\
-The exit code is 1 if a script does not compile.
+The exit code is 1 if a script does not compile, or if a
+file of commands (.bat) has some that no board executes.
 
 Example:
-  obkmq script check autoexec.be")]
+  obkmq script check autoexec.be autoexec.bat")]
 pub(crate) struct Check {
     /// The scripts
     #[arg(required = true)]
@@ -26,7 +28,16 @@ pub(crate) struct Check {
 struct Checked<'a> {
     file: &'a Path,
     error: Option<ScriptError>,
+    /// Of a file of commands.
+    problems: Vec<Problem>,
     hints: Vec<Hint>,
+}
+
+/// A command that no board executes.
+#[derive(Serialize)]
+struct Problem {
+    line: usize,
+    text: String,
 }
 
 /// Something that compiles and is wrong all the same.
@@ -41,19 +52,22 @@ impl Check {
         let mut wrong = false;
         for file in &self.files {
             let source = host::read(file)?;
-            let terminal = Terminal::new(context, file);
-            let name = file.to_string_lossy();
-            let mut vm = Vm::<Narrow>::new(Limits::PC, 1);
-            let error = vm.check(&terminal, &name, &source).err();
-            wrong |= error.is_some();
+            let is_batch = file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("bat"));
+            let problems = if is_batch { problems(&source) } else { Vec::new() };
+            let error = if is_batch { None } else { compile(context, file, &source) };
+            wrong |= error.is_some() || !problems.is_empty();
             let hints = if error.is_none() { hints(&source) } else { Vec::new() };
             if context.json {
                 let error = error.as_ref().map(ScriptError::new);
-                context.out_json("check", Checked { file, error, hints })?;
+                context.out_json("check", Checked { file, error, problems, hints })?;
                 continue;
             }
             if let Some(error) = error {
                 show(context, &error, &source)?;
+            }
+            for Problem { line, text } in problems {
+                let label = context.paint(RED, "error:");
+                context.out(format_args!("{label} {}:{line}: {text}", file.display()))?;
             }
             for Hint { line, text } in hints {
                 let label = context.paint(YELLOW, "hint:");
@@ -62,6 +76,17 @@ impl Check {
         }
         if wrong { Err(Differs.into()) } else { Ok(()) }
     }
+}
+
+fn compile(context: &Context, file: &Path, source: &[u8]) -> Option<Error> {
+    let terminal = Terminal::new(context, file);
+    let mut vm = Vm::<Narrow>::new(Limits::PC, 1);
+    vm.check(&terminal, &file.to_string_lossy(), source).err()
+}
+
+fn problems(source: &[u8]) -> Vec<Problem> {
+    let found = check_batch(&String::from_utf8_lossy(source));
+    found.into_iter().map(|problem| Problem { line: problem.line, text: problem.kind.to_string() }).collect()
 }
 
 /// The error, its line, and a caret below the place.

@@ -77,7 +77,10 @@ impl<N: Numbers> Host<N> for Terminal<'_> {
 
     fn call(&mut self, function: u16, _: &mut Call<'_, N>) -> Result<Answer, HostError> {
         let name = BOARD_FUNCTIONS.get(usize::from(function)).copied().unwrap_or_default();
-        Err(HostError::new("runtime_error", format!("{name} needs a board: `script run` has none")))
+        Err(HostError::new(
+            "runtime_error",
+            format!("{name} needs a board: `script run` has none, and with --host a broker only"),
+        ))
     }
 
     fn module(&mut self, name: &str) -> Option<Vec<u8>> {

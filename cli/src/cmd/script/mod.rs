@@ -6,6 +6,7 @@ mod fault_tests;
 mod files;
 mod get;
 mod host;
+mod import;
 mod live;
 mod ls;
 mod put;
@@ -32,6 +33,7 @@ enum Verb {
     Get(get::Get),
     Ls(ls::Ls),
     Rm(rm::Rm),
+    Import(import::Import),
 }
 
 impl Script {
@@ -43,6 +45,7 @@ impl Script {
             Verb::Get(verb) => verb.run(context),
             Verb::Ls(verb) => verb.run(context),
             Verb::Rm(verb) => verb.run(context),
+            Verb::Import(verb) => verb.run(context),
         }
     }
 }

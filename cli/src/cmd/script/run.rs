@@ -18,9 +18,9 @@ An error that the script does not catch is printed with its
 traceback, and the exit code is 1.
 
 With --host the script is started as a board starts its
-autoexec.be, `init` included, and subscribes and publishes at
-that broker until Ctrl-C, or until nothing is left to wait
-for. Without it there are no messages and timers.
+autoexec.be, `init` included, and subscribes and publishes
+at that broker until Ctrl-C, or until nothing is left to
+wait for. Without it there are no messages and timers.
 
 Examples:
   obkmq script run thermostat.be
