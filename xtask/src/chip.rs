@@ -1,6 +1,7 @@
 //! The chips that images are made for, and how their firmware is compiled.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
@@ -58,12 +59,33 @@ impl Build {
     }
 }
 
+/// Which firmware of a chip is built, and where.
+pub(crate) struct Variant {
+    /// Cargo's features beside the chip's; `None` for what the chip usually has.
+    pub(crate) features: Option<&'static str>,
+    /// Target folder.
+    pub(crate) target: PathBuf,
+}
+
+impl Variant {
+    /// What is flashed to chips.
+    pub(crate) fn usual(project: &Project) -> Self {
+        Self { features: None, target: project.chip_target() }
+    }
+}
+
 /// Cargo with `verb` (`build`, `clippy`) on the firmware of a chip, in the release profile.
 ///
 /// Paths of this machine are kept out of the firmware, so that the same source makes the same image in any target
 /// folder and for any user. (A checkout in another folder still differs: Cargo mixes that path into symbol names of
 /// crates outside the chip's workspace.) All verbs share the flags: other flags would be another build.
-pub(crate) fn cargo(project: &Project, build: &Build, verb: &str, offline: bool) -> Result<Command> {
+pub(crate) fn cargo(
+    project: &Project,
+    build: &Build,
+    variant: &Variant,
+    verb: &str,
+    offline: bool,
+) -> Result<Command> {
     if !build.is_riscv() {
         ensure_xtensa(build)?;
     } else if !offline {
@@ -75,7 +97,7 @@ pub(crate) fn cargo(project: &Project, build: &Build, verb: &str, offline: bool)
         .context("neither CARGO_HOME nor a home directory is known")?;
     let rust_source = toolchain::sysroot(project)?.join("lib/rustlib/src/rust");
     let remap = [
-        (project.chip_target(), "/target"),
+        (variant.target.clone(), "/target"),
         (project.root().to_owned(), "/obkmq"),
         (cargo_home, "/cargo"),
         (rust_source, "/rust"),
@@ -83,8 +105,8 @@ pub(crate) fn cargo(project: &Project, build: &Build, verb: &str, offline: bool)
     .map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display()));
     // A JSON array of strings is a TOML array of strings. These flags add to those of the crate's own configuration.
     let flags = format!("target.{}.rustflags = {}\n", build.target, serde_json::to_string(&remap)?);
-    let configuration = project.chip_target().join("reproducible.toml");
-    fs::create_dir_all(project.chip_target())
+    let configuration = variant.target.join("reproducible.toml");
+    fs::create_dir_all(&variant.target)
         .and_then(|()| fs::write(&configuration, flags))
         .with_context(|| format!("{} cannot be written", configuration.display()))?;
 
@@ -95,12 +117,15 @@ pub(crate) fn cargo(project: &Project, build: &Build, verb: &str, offline: bool)
         command.current_dir(project.esp32_folder()).env("RUSTUP_TOOLCHAIN", XTENSA_TOOLCHAIN);
     }
     command.args([verb, "--locked", "--release", "--features", build.chip.name(), "--target", build.target]);
+    if let Some(features) = variant.features {
+        command.args(["--no-default-features", "--features", features]);
+    }
     if !build.is_riscv() {
         command.arg("-Zbuild-std=core,alloc");
     }
     command
         .arg("--target-dir")
-        .arg(project.chip_target())
+        .arg(&variant.target)
         .arg("--config")
         .arg(configuration)
         // Flags meant for the host's programs would replace those that the chip's linker script needs.

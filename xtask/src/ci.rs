@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
-use crate::chip::{self, BUILDS, Build, CHECKED, LINKED};
+use crate::chip::{self, BUILDS, Build, CHECKED, LINKED, Variant};
 use crate::fuzz;
 use crate::image;
 use crate::process;
 use crate::project::{self, Project};
+use crate::qemu;
 use crate::toolchain;
 use crate::virt_arm;
 
@@ -50,7 +51,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let project = Project::locate()?;
     if arguments.all_chips {
         for build in BUILDS.iter().filter(|build| build.is_riscv()) {
-            process::run(chip::cargo(&project, build, "clippy", false)?.args(["--", "-D", "warnings"]))?;
+            process::run(
+                chip::cargo(&project, build, &Variant::usual(&project), "clippy", false)?
+                    .args(["--", "-D", "warnings"]),
+            )?;
             image::make(&project, build, false)?;
         }
         return Ok(ExitCode::SUCCESS);
@@ -102,8 +106,20 @@ fn clippy(project: &Project) -> Result<()> {
     ]))?;
     for chip in CHECKED {
         let build = Build::of(chip)?;
-        process::run(chip::cargo(project, build, "clippy", false)?.args(["--", "-D", "warnings"]))?;
+        process::run(
+            chip::cargo(project, build, &Variant::usual(project), "clippy", false)?
+                .args(["--", "-D", "warnings"]),
+        )?;
     }
+    let emulated = Build::of(qemu::CHIP)?;
+    let mut command = chip::cargo(
+        project,
+        emulated,
+        &Variant { target: project.chip_target(), ..qemu::variant(project) },
+        "clippy",
+        false,
+    )?;
+    process::run(command.args(["--", "-D", "warnings"]))?;
     process::run(virt_arm::cargo(project, "clippy", false)?.args(["--", "-D", "warnings"]))
 }
 

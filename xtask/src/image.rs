@@ -16,7 +16,7 @@ use espflash::image_format::idf::IdfBootloaderFormat;
 use obkmq_image::manifest::{FileKind, ManifestFile};
 use obkmq_image::{Chip, Manifest, PartitionTable, identify, layout};
 
-use crate::chip::{self, Build};
+use crate::chip::{self, Build, Variant};
 use crate::crates::Crates;
 use crate::process;
 use crate::project::Project;
@@ -38,13 +38,20 @@ pub(crate) struct Arguments {
     /// Use only what is on this machine: no rustup, no crate downloads
     #[arg(long)]
     offline: bool,
+    /// Build once more from nothing, in another folder, and compare
+    #[arg(long)]
+    twice: bool,
 }
 
 /// Entry point of the verb.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let project = Project::locate()?;
     match arguments.board {
-        Board::Chip(chip) => make(&project, Build::of(chip)?, arguments.offline),
+        Board::Chip(chip) => {
+            let build = Build::of(chip)?;
+            make(&project, build, arguments.offline)?;
+            if arguments.twice { compare(&project, build, arguments.offline) } else { Ok(()) }
+        }
         Board::VirtArm => virt_arm::make(&project, arguments.offline),
     }
 }
@@ -66,9 +73,7 @@ impl FromStr for Board {
 
 /// Builds, writes and measures one chip's image. Breaking the size budget is an error.
 pub(crate) fn make(project: &Project, build: &Build, offline: bool) -> Result<()> {
-    process::run(&mut chip::cargo(project, build, "build", offline)?)?;
-    let program = read(&project.chip_target().join(build.target).join("release").join(PROGRAM))?;
-
+    let program = compile(project, build, &Variant::usual(project), offline)?;
     let table = PartitionTable::obkmq(FLASH.1)?;
     let slot = table.default_app().context("the partition table has no app")?;
     let parts = parts(&program, build, &table, &slot.name)?;
@@ -89,6 +94,7 @@ pub(crate) fn make(project: &Project, build: &Build, offline: bool) -> Result<()
     write(&folder.join(&name), &image)?;
     write(&folder.join(&app_name), &app.data)?;
     write(&folder.join("manifest.json"), manifest.to_json().as_bytes())?;
+    let judged = esptool_accepts(&folder.join(&app_name), build.chip)?;
 
     let sizes = Sizes::of(&program, u64::from(app.size()))?;
     println!("\n{} {version}: {}", build.chip, folder.join(&name).display());
@@ -98,9 +104,68 @@ pub(crate) fn make(project: &Project, build: &Build, offline: bool) -> Result<()
         grouped(slot.size.into())
     );
     print!("{sizes}{}", Crates::of(&program)?);
+    println!("  {judged}");
     let excesses = sizes.excesses(&project.esp32_folder().join(SIZE_BUDGET), build.chip.name())?;
     ensure!(excesses.is_empty(), "the size budget is broken\n  {}", excesses.join("\n  "));
     Ok(())
+}
+
+/// The linked program.
+fn compile(project: &Project, build: &Build, variant: &Variant, offline: bool) -> Result<Vec<u8>> {
+    process::run(&mut chip::cargo(project, build, variant, "build", offline)?)?;
+    read(&variant.target.join(build.target).join("release").join(PROGRAM))
+}
+
+/// The whole flash content of a variant, up to the end of its app.
+pub(crate) fn flash_content(
+    project: &Project,
+    build: &Build,
+    variant: &Variant,
+    offline: bool,
+) -> Result<Vec<u8>> {
+    let program = compile(project, build, variant, offline)?;
+    let table = PartitionTable::obkmq(FLASH.1)?;
+    let slot = table.default_app().context("the partition table has no app")?;
+    merged(&parts(&program, build, &table, &slot.name)?)
+}
+
+/// Builds from nothing in a folder of its own: the same source has to make the same image.
+fn compare(project: &Project, build: &Build, offline: bool) -> Result<()> {
+    let target = project.chip_target().join("once-more");
+    if target.exists() {
+        fs::remove_dir_all(&target).with_context(|| format!("{} cannot be emptied", target.display()))?;
+    }
+    let again = flash_content(project, build, &Variant { features: None, target: target.clone() }, offline)?;
+    let first = read(&project.images(build.chip.name()).join(format!("obkmq-{}.bin", build.chip)))?;
+    let differs = first.iter().zip(&again).position(|(one, other)| one != other);
+    ensure!(
+        first == again,
+        "two builds of the same source differ: {} and {} bytes, the first difference at {:#x}; the second is in {}",
+        first.len(),
+        again.len(),
+        differs.unwrap_or(first.len().min(again.len())),
+        target.display()
+    );
+    fs::remove_dir_all(&target).with_context(|| format!("{} cannot be removed", target.display()))?;
+    println!("\nbuilt twice, the second time from nothing: {} bytes, identical", grouped(first.len() as u64));
+    Ok(())
+}
+
+/// Lets an independent reader of images look at the app: what it says, or that it is not here.
+fn esptool_accepts(app: &Path, chip: Chip) -> Result<String> {
+    let output = Command::new("esptool").args(["--chip", chip.name(), "image-info"]).arg(app).output();
+    let Ok(output) = output else {
+        return Ok("esptool has not looked at it: it is not installed (pip install esptool)".to_owned());
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    let is_valid = output.status.success() && text.matches("(valid)").count() == 2;
+    ensure!(
+        is_valid,
+        "esptool does not accept {}:\n{text}{}",
+        app.display(),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok("esptool accepts it: checksum and hash are valid".to_owned())
 }
 
 /// Bootloader, partition table and app, each with its place in flash.

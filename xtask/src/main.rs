@@ -14,6 +14,7 @@ mod fuzz;
 mod image;
 mod process;
 mod project;
+mod qemu;
 mod sizes;
 mod tally;
 mod test;
@@ -35,6 +36,7 @@ enum Verb {
     /// Flash, provision and load-test a simulated board
     Demo,
     Fuzz(fuzz::Arguments),
+    Qemu(qemu::Arguments),
     BenchBerry(bench_berry::Arguments),
     #[cfg(target_os = "linux")]
     BenchBroker(bench_broker::Arguments),
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         Verb::Ci(arguments) => ci::run(&arguments),
         Verb::Demo => demo::run(),
         Verb::Fuzz(arguments) => fuzz::run(&arguments),
+        Verb::Qemu(arguments) => qemu::run(&arguments).map(|()| ExitCode::SUCCESS),
         Verb::BenchBerry(arguments) => bench_berry::run(&arguments),
         #[cfg(target_os = "linux")]
         Verb::BenchBroker(arguments) => bench_broker::run(&arguments),

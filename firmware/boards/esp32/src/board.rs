@@ -1,5 +1,9 @@
 //! What the node asks of this board: flash, random bytes, heap figures, the radio.
 
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use core::cell::Cell;
+
 use esp_hal::rng::Rng;
 use obkmq_node::{Anonymous, Board, Capabilities, Capability, HeapUse, Identity, Limits, Radio, Start};
 
@@ -7,7 +11,9 @@ use crate::chip::CHIP;
 use crate::limits;
 use crate::noise::Noise;
 use crate::watchdog::WatchedFlash;
-use crate::wifi::{EspRadio, SharedAir};
+
+/// Seconds since 1970 UTC, once the network has told.
+pub(crate) type Clock = Rc<Cell<Option<i64>>>;
 
 /// What `hello` answers.
 pub(crate) fn identity(has_radio: bool) -> Identity {
@@ -29,8 +35,8 @@ pub(crate) fn identity(has_radio: bool) -> Identity {
 /// The chip's flash, its radio, its random number generator and its heap.
 pub(crate) struct EspBoard {
     flash: WatchedFlash,
-    radio: Option<EspRadio>,
-    air: Option<SharedAir>,
+    radio: Option<Box<dyn Radio>>,
+    clock: Clock,
     /// Cryptographically secure as long as there is noise.
     random: Rng,
     _noise: Noise,
@@ -40,13 +46,12 @@ pub(crate) struct EspBoard {
 impl EspBoard {
     pub(crate) fn new(
         flash: WatchedFlash,
-        radio: Option<EspRadio>,
-        noise: Noise,
-        random: Rng,
+        radio: Option<Box<dyn Radio>>,
+        clock: Clock,
+        (random, noise): (Rng, Noise),
         start: Start,
     ) -> Self {
-        let air = radio.as_ref().map(EspRadio::air);
-        Self { flash, radio, air, random, _noise: noise, start }
+        Self { flash, radio, clock, random, _noise: noise, start }
     }
 }
 
@@ -66,11 +71,11 @@ impl Board for EspBoard {
     }
 
     fn unix_seconds(&mut self) -> Option<i64> {
-        self.air.as_ref()?.unix_seconds()
+        self.clock.get()
     }
 
     fn radio(&mut self) -> Option<&mut dyn Radio> {
-        self.radio.as_mut().map(|radio| radio as &mut dyn Radio)
+        self.radio.as_deref_mut().map(|radio| radio as &mut dyn Radio)
     }
 
     fn heap(&self) -> Option<HeapUse> {

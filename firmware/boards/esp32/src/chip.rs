@@ -52,7 +52,7 @@ pub(crate) const CHIP: Chip = Chip {
 #[cfg(feature = "esp32c3")]
 pub(crate) const CHIP: Chip = ESP32C3;
 #[cfg(feature = "esp32c5")]
-pub(crate) const CHIP: Chip = Chip { name: "esp32c5", ..ESP32C3 };
+pub(crate) const CHIP: Chip = Chip { name: "esp32c5", heap_main_bytes: 200 * KIB, ..ESP32C3 };
 #[cfg(feature = "esp32c6")]
 pub(crate) const CHIP: Chip =
     Chip { name: "esp32c6", heap_main_bytes: 312 * KIB, broker_bytes: 176 * KIB, sockets: 40, ..ESP32C3 };

@@ -3,6 +3,9 @@
 //! One loop: console and network in, the node's turn, network and console out. It never waits; a turn takes at most some
 //! milliseconds, and a watchdog resets the chip when the loop stops turning. The vendor's Wi-Fi driver has tasks of its
 //! own, which a small scheduler (esp-rtos) runs beside the loop.
+//!
+//! With the feature `openeth` instead of `wifi` it is the same firmware with the Ethernet of Espressif's emulator, in which
+//! everything but the radio can be tried: `cargo xtask qemu esp32c3`.
 #![no_std]
 #![no_main]
 
@@ -14,31 +17,40 @@ mod console;
 mod flash;
 mod limits;
 mod memory;
+#[cfg_attr(not(feature = "wifi"), path = "wired.rs")]
 mod network;
 mod noise;
+#[cfg(not(feature = "wifi"))]
+mod openeth;
 mod reset;
 mod usb;
 mod watchdog;
+#[cfg(feature = "wifi")]
 mod wifi;
 
+use alloc::boxed::Box;
+
 use esp_hal::clock::CpuClock;
-use esp_hal::efuse::{self, InterfaceMacAddress};
 use esp_hal::peripherals::Peripherals;
 use esp_hal::rtc_cntl::Rtc;
 use esp_hal::time::Instant as Clock;
+#[cfg(feature = "wifi")]
 use esp_hal::timer::systimer::SystemTimer;
 use esp_hal::uart::{self, Uart};
 use esp_storage::FlashStorage;
-use obkmq_node::{Action, Instant, Node, Regions, RunRecord};
+use obkmq_node::{Action, Instant, Node, Radio, Regions, RunRecord};
 
 use board::EspBoard;
 use chip::CHIP;
 use console::Console;
 use network::Network;
+#[cfg(not(feature = "wifi"))]
+use network::NoRadio;
 use noise::Noise;
 use reset::Problem;
 use usb::Usb;
 use watchdog::{Watchdog, WatchedFlash};
+#[cfg(feature = "wifi")]
 use wifi::EspRadio;
 
 // Time and date are constants so that the same source always makes the same image.
@@ -60,14 +72,14 @@ fn main() -> ! {
     esp_alloc::heap_allocator!(size: CHIP.heap_main_bytes);
     esp_alloc::heap_allocator!(#[esp_hal::ram(reclaimed)] size: CHIP.heap_reclaimed_bytes);
 
-    let Parts { board, regions, mut console, mut network, watchdog } = match bring_up(peripherals) {
+    let Parts { board, has_radio, regions, mut console, mut network, watchdog } = match bring_up(peripherals)
+    {
         Ok(parts) => parts,
         Err(problem) => reset::halt(&problem),
     };
-    let has_radio = network.is_some();
     watchdog.start();
     let mut node = Node::boot(board, board::identity(has_radio), regions, now());
-    if !has_radio {
+    if network.is_none() {
         node.log_error(format_args!(
             "Wi-Fi cannot start: no memory; next: `reboot`, and if it stays so write the image again with `obkmq flash`"
         ));
@@ -112,6 +124,7 @@ fn main() -> ! {
 /// The board's drivers, ready for the node.
 struct Parts {
     board: EspBoard,
+    has_radio: bool,
     regions: Regions,
     console: Console,
     /// `None` where Wi-Fi could not be started.
@@ -130,12 +143,19 @@ fn bring_up(peripherals: Peripherals) -> Result<Parts, Problem> {
     let usb = Usb;
     let console = Console::new(uart, usb);
 
-    esp_rtos::start(SystemTimer::new(peripherals.SYSTIMER).alarm0, peripherals.FROM_CPU_INTR0);
-    let mac = efuse::interface_mac_address(InterfaceMacAddress::AccessPoint);
-    let mac = mac.as_bytes().try_into().unwrap_or_default();
-    let radio = EspRadio::start(peripherals.WIFI, mac, now());
-    let (random, noise) =
-        Noise::new(radio.is_some(), peripherals.RNG, peripherals.ADC1).ok_or(Problem::Noise)?;
+    #[cfg(feature = "wifi")]
+    let radio = {
+        esp_rtos::start(SystemTimer::new(peripherals.SYSTIMER).alarm0, peripherals.FROM_CPU_INTR0);
+        EspRadio::start(peripherals.WIFI, now())
+    };
+    #[cfg(not(feature = "wifi"))]
+    let radio = None::<NoRadio>;
+    let has_radio = radio.is_some();
+    let source = Noise::new(has_radio, peripherals.RNG, peripherals.ADC1).ok_or(Problem::Noise)?;
+    let random = source.0;
+    #[cfg(not(feature = "wifi"))]
+    let network = Some(Network::new(random, now()).map_err(Problem::Network)?);
+    #[cfg(feature = "wifi")]
     let network = match &radio {
         Some(radio) => Some(Network::new(&radio.air(), random, now()).map_err(Problem::Network)?),
         None => None,
@@ -145,8 +165,10 @@ fn bring_up(peripherals: Peripherals) -> Result<Parts, Problem> {
     let regions = flash::find_regions(&mut flash).map_err(Problem::Regions)?;
     let watchdog = Watchdog::new(Rtc::new(peripherals.RTC_TIMER).rwdt);
     let flash = WatchedFlash::new(flash, watchdog.clone());
-    let board = EspBoard::new(flash, radio, noise, random, start);
-    Ok(Parts { board, regions, console, network, watchdog })
+    let radio = radio.map(|radio| Box::new(radio) as Box<dyn Radio>);
+    let clock = network.as_ref().map_or_else(board::Clock::default, Network::clock);
+    let board = EspBoard::new(flash, radio, clock, source, start);
+    Ok(Parts { board, has_radio, regions, console, network, watchdog })
 }
 
 fn listen(network: &mut Option<Network>, port: Option<u16>) {

@@ -9,7 +9,9 @@ use obkmq_net::services::{CaptiveNames, DhcpClient, DhcpServer, Host, Mdns, Offe
 use obkmq_net::{Capacities, NoMemory, Setup, Stack};
 use obkmq_node::{Board, Instant, Node, StaticAddress};
 
+use crate::board::Clock;
 use crate::limits;
+use crate::wifi::limits::OWN_ADDRESS;
 use crate::wifi::{SharedAir, WifiDevice};
 
 /// A network device and its stack.
@@ -37,6 +39,7 @@ impl Face {
 /// The network that was joined, and the board's own.
 pub(crate) struct Network {
     air: SharedAir,
+    clock: Clock,
     random: Rng,
     station: Face,
     dhcp: DhcpClient,
@@ -55,10 +58,11 @@ impl Network {
     pub(crate) fn new(air: &SharedAir, random: Rng, now: Instant) -> Result<Self, NoMemory> {
         let nowhere = (Ipv4Addr::UNSPECIFIED, 0);
         let mut station = Face::new(Interface::station(), nowhere, limits::SOCKETS, random, now)?;
-        let (address, capacities) = (limits::OWN_ADDRESS, limits::OWN_SOCKETS);
+        let (address, capacities) = (OWN_ADDRESS, limits::OWN_SOCKETS);
         let mut own = Face::new(Interface::access_point(), address, capacities, random, now)?;
         Ok(Self {
             air: Rc::clone(air),
+            clock: Clock::default(),
             random,
             dhcp: DhcpClient::default(),
             asked_for: None,
@@ -70,6 +74,11 @@ impl Network {
             names: CaptiveNames::new(&mut own.stack).ok_or(NoMemory)?,
             own,
         })
+    }
+
+    /// Where the time is to be found.
+    pub(crate) fn clock(&self) -> Clock {
+        Rc::clone(&self.clock)
     }
 
     /// From now on accepts connections on this port, or on none.
@@ -86,7 +95,7 @@ impl Network {
         self.ask_for_time(now, node);
         if self.air.is_own_open() {
             self.own.stack.receive(now, &mut self.own.device, node);
-            let (own, prefix_bits) = limits::OWN_ADDRESS;
+            let (own, prefix_bits) = OWN_ADDRESS;
             self.leases.poll(&mut self.own.stack, &Offer { own, prefix_bits, page: None }, now);
             self.names.poll(&mut self.own.stack, own);
         }
@@ -139,7 +148,7 @@ impl Network {
             let Self { sntp, station, random, name_server, .. } = self;
             sntp.poll(&mut station.stack, server, *name_server, || random_number(*random), now);
         }
-        self.air.set_unix_seconds(self.sntp.unix_seconds(now));
+        self.clock.set(self.sntp.unix_seconds(now));
     }
 }
 

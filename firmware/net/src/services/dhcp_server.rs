@@ -130,9 +130,10 @@ fn address_at(at: usize, own: Ipv4Addr) -> Ipv4Addr {
     Ipv4Addr::from_bits(own.to_bits().wrapping_add(1).wrapping_add(u32::try_from(at).unwrap_or(0)))
 }
 
+/// The place of an address, which there may not be.
 fn place_of(address: Ipv4Addr, own: Ipv4Addr) -> Option<usize> {
     let behind = address.to_bits().checked_sub(own.to_bits())?.checked_sub(1)?;
-    usize::try_from(behind).ok().filter(|at| *at < LEASES)
+    usize::try_from(behind).ok()
 }
 
 fn reply(
@@ -280,6 +281,9 @@ mod tests {
         assert_eq!(discover(&mut leases, 1, at(9_999_999)), Some(address(2)));
         let renew = DhcpRepr { client_ip: address(2), ..request(DhcpMessageType::Request, 1) };
         assert_eq!(ask(&mut leases, &renew, at(3)), Some((DhcpMessageType::Ack, address(2))));
+        let after_offer = at(3 + OFFER_MS / 1000);
+        discover(&mut leases, 1, at(3));
+        assert_eq!(take(&mut leases, 4, address(2), after_offer), Some(DhcpMessageType::Nak), "still leased");
         let wish = DhcpRepr { requested_ip: Some(address(9)), ..request(DhcpMessageType::Discover, 3) };
         assert_eq!(ask(&mut leases, &wish, at(4)), Some((DhcpMessageType::Offer, address(9))));
     }

@@ -38,8 +38,6 @@ pub(crate) struct Air {
     /// What the last scan has found, until the radio takes it.
     pub(super) found: RefCell<Option<Vec<Network>>>,
     pub(super) rssi_dbm: Cell<Option<i8>>,
-    /// Seconds since 1970 UTC, once the network has told.
-    unix_seconds: Cell<Option<i64>>,
     /// Whether the vendor's driver runs.
     pub(super) is_up: Cell<bool>,
 }
@@ -88,15 +86,6 @@ impl Air {
     /// The network has given this address, or taken it back.
     pub(crate) fn addressed(&self, address: Option<Ipv4Addr>) {
         self.station.borrow_mut().addressed(address, self.now());
-    }
-
-    /// Seconds since 1970 UTC, if they are known.
-    pub(crate) fn unix_seconds(&self) -> Option<i64> {
-        self.unix_seconds.get()
-    }
-
-    pub(crate) fn set_unix_seconds(&self, seconds: Option<i64>) {
-        self.unix_seconds.set(seconds);
     }
 
     /// The address in the network that was joined.

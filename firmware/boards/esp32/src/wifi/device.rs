@@ -4,7 +4,7 @@ use esp_radio::wifi::{Interface, WifiRxToken, WifiTxToken};
 use obkmq_net::smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use obkmq_net::smoltcp::time::Instant;
 
-use crate::limits::{FRAME_BYTES, RECEIVE_QUEUE_FRAMES};
+use super::limits::{FRAME_BYTES, RECEIVE_QUEUE_FRAMES};
 
 /// One side of the radio: the station, or the board's own network.
 pub(crate) struct WifiDevice(Interface);

@@ -22,8 +22,9 @@ use obkmq_net::Step;
 use obkmq_node::{Instant, JoinFailure, Network};
 
 use super::air::{Air, Name, Orders};
+use super::limits;
 use crate::chip::CHIP;
-use crate::limits;
+use crate::limits::STATIC_RECEIVE_BUFFERS;
 
 /// The country of nobody: rules that hold everywhere (ESP-IDF's "world safe mode").
 const EVERYWHERE: [u8; 2] = *b"01";
@@ -55,7 +56,7 @@ fn configuration(country: Option<[u8; 2]>) -> ControllerConfig {
         .with_country_info(CountryInfo::from(country.unwrap_or(EVERYWHERE)))
         .with_rx_queue_size(limits::RECEIVE_QUEUE_FRAMES)
         .with_tx_queue_size(limits::TRANSMIT_QUEUE_FRAMES)
-        .with_static_rx_buf_num(limits::STATIC_RECEIVE_BUFFERS)
+        .with_static_rx_buf_num(STATIC_RECEIVE_BUFFERS)
         .with_dynamic_rx_buf_num(CHIP.receive_frames)
         .with_dynamic_tx_buf_num(CHIP.transmit_frames)
 }

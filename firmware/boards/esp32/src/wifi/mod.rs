@@ -9,6 +9,7 @@
 mod air;
 mod device;
 mod driver;
+pub(crate) mod limits;
 mod radio;
 
 pub(crate) use air::SharedAir;

@@ -7,12 +7,13 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Waker};
 
+use esp_hal::efuse::{self, InterfaceMacAddress};
 use esp_hal::peripherals::WIFI;
 use obkmq_node::{Credentials, Instant, Network, Radio, RadioFigures, StaticAddress, WifiLink};
 
 use super::air::{Air, SharedAir};
 use super::driver;
-use crate::limits::RADIO_TURN_MS;
+use super::limits::RADIO_TURN_MS;
 
 /// The radio: what it was told, and the future that does it.
 pub(crate) struct EspRadio {
@@ -24,7 +25,9 @@ pub(crate) struct EspRadio {
 
 impl EspRadio {
     /// Starts the radio, which listens then and joins nothing; `None` if the vendor's driver refuses, for want of memory.
-    pub(crate) fn start(wifi: WIFI<'static>, mac: [u8; 6], now: Instant) -> Option<Self> {
+    pub(crate) fn start(wifi: WIFI<'static>, now: Instant) -> Option<Self> {
+        let mac = efuse::interface_mac_address(InterfaceMacAddress::AccessPoint);
+        let mac = mac.as_bytes().try_into().unwrap_or_default();
         let air = Rc::new(Air::default());
         let driver = Box::pin(driver::drive(wifi, Rc::clone(&air)));
         let mut radio = Self { air, driver, found: Vec::new(), mac };
