@@ -324,6 +324,11 @@ impl<B: Board> Node<B> {
         self.log(LogLevel::Error, text);
     }
 
+    /// Says on the console what the board did because the settings say so.
+    pub fn log_info(&mut self, text: core::fmt::Arguments<'_>) {
+        self.log(LogLevel::Info, text);
+    }
+
     /// Does what is due, in a bounded turn, and says when it wants to be called again at the latest.
     pub fn poll(&mut self, now: Instant) -> Option<Instant> {
         self.now = now;

@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
 use std::time::{Duration, Instant as Clock};
 
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
+use obkmq_config::settings::{Anonymous, Settings};
 use obkmq_node::{Action, Instant, LinkId, Node, Want};
 
 use crate::board::HostBoard;
@@ -67,8 +68,13 @@ pub enum ServerError {
 pub enum Listen {
     /// Always here, whatever the settings say.
     Fixed(SocketAddr),
-    /// On the settings' port of this address.
-    SettingsPort(std::net::IpAddr),
+    /// On the settings' port: of this machine only as long as they let nobody else in, of all its addresses then.
+    SettingsPort,
+}
+
+/// Whether the owner has not said yet who may come in.
+fn is_closed(settings: &Settings) -> bool {
+    settings.users().is_empty() && settings.anonymous() != Anonymous::Always
 }
 
 /// A node with sockets.
@@ -340,13 +346,20 @@ impl Server {
             Some(Action::Listen { port }) => {
                 let address = match self.listen {
                     Listen::Fixed(address) => address,
-                    Listen::SettingsPort(ip) => SocketAddr::new(ip, port),
+                    Listen::SettingsPort if is_closed(self.node.settings()) => {
+                        SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+                    }
+                    Listen::SettingsPort => SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)),
                 };
                 // What was asked for counts, not what was got: port 0 is another one each time.
-                if (self.listener.is_none() || self.asked_for != Some(address))
-                    && let Err(error) = self.open_listener(address)
-                {
-                    done.refused = Some((address, error));
+                if self.listener.is_none() || self.asked_for != Some(address) {
+                    let is_first = self.asked_for.is_none();
+                    match self.open_listener(address) {
+                        Err(error) => done.refused = Some((address, error)),
+                        // Whoever started the server is told by it where it listens.
+                        Ok(()) if is_first => {}
+                        Ok(()) => self.node.log_info(format_args!("listening on {address} now")),
+                    }
                 }
             }
             Some(Action::Reboot) | None => {}
@@ -367,7 +380,17 @@ impl Server {
 
     /// Opens a listener in the place of the old one, which stays if that fails.
     fn open_listener(&mut self, address: SocketAddr) -> io::Result<()> {
-        let listener = StdListener::bind(address)?;
+        let listener = match self.asked_for.filter(|old| old.port() == address.port()) {
+            // All addresses and one of them cannot both be listened on.
+            Some(old) if self.listener.take().is_some() => match StdListener::bind(address) {
+                Ok(listener) => listener,
+                Err(error) => {
+                    self.open_listener(old)?;
+                    return Err(error);
+                }
+            },
+            _ => StdListener::bind(address)?,
+        };
         listener.set_nonblocking(true)?;
         let mut listener = TcpListener::from_std(listener);
         self.poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;

@@ -1,12 +1,12 @@
 //! Puts a server together from what `obkmq run` was told.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Instant as Clock;
 use std::{env, fs, io};
 
 use obkmq_config::password::{PasswordHash, SALT_BYTES};
-use obkmq_config::settings::{Anonymous as AnonymousSetting, SettingError, Settings};
+use obkmq_config::settings::{SettingError, Settings};
 use obkmq_config::toml::{self, FileError, PasswordSource};
 use obkmq_node::{AdoptError, Anonymous, Capabilities, Capability, Identity, Instant, Limits, Node, Regions};
 
@@ -135,8 +135,7 @@ pub fn start(setup: &Setup, console: Console, stop: &Stop) -> Result<Server, Set
     }
     let listen = match setup.listen {
         Some(address) => Listen::Fixed(address),
-        None if is_closed(node.settings()) => Listen::SettingsPort(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-        None => Listen::SettingsPort(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+        None => Listen::SettingsPort,
     };
     #[cfg_attr(not(unix), allow(unused_mut, reason = "there is no control socket elsewhere"))]
     let mut server = Server::new(node, listen, console, started, stop)?;
@@ -150,11 +149,6 @@ pub fn start(setup: &Setup, console: Console, stop: &Stop) -> Result<Server, Set
 /// Where programs of this machine reach the node that runs on a data folder.
 pub fn control_path(folder: &Path) -> PathBuf {
     folder.join(CONTROL_SOCKET)
-}
-
-/// Whether the owner has not said yet who may come in.
-fn is_closed(settings: &Settings) -> bool {
-    settings.users().is_empty() && settings.anonymous() != AnonymousSetting::Always
 }
 
 /// The flash file of a data folder that is there.

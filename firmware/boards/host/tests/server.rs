@@ -298,7 +298,7 @@ mod with_console {
         node.adopt(settings).unwrap();
 
         let stop = Stop::new();
-        let listen = Listen::SettingsPort(Ipv4Addr::LOCALHOST.into());
+        let listen = Listen::SettingsPort;
         let mut server = Server::new(node, listen, Console::Line(line), Instant::now(), &stop).unwrap();
         let address = server.address().unwrap();
         let handle = stop.clone();
@@ -327,6 +327,30 @@ mod with_console {
         assert!(line.trim_end().ends_with(&format!("still listening on {}", server.address)), "{line}");
         exchange(&mut there, &[0xC0, 0], &[0xD0, 0]);
         exchange(&mut server.connect(), &connect_packet(b'b'), &CONNACK_ACCEPTED);
+        assert_eq!(server.stop(), Outcome::Stopped);
+    }
+
+    /// Whoever adds the first user wants the house to log in, not this machine alone.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_first_user_opens_the_network_and_the_last_one_closes_it() {
+        let port = free_port();
+        let (server, mut console) = start_on(port, 0);
+        assert_eq!(server.address, SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        let mut there = server.connect();
+        exchange(&mut there, &connect_packet(b'a'), &CONNACK_ACCEPTED);
+        // Another address of every Linux machine.
+        let elsewhere = (Ipv4Addr::new(127, 0, 0, 2), port);
+        assert!(TcpStream::connect(elsewhere).is_err());
+        for (command, is_open) in [("user set ann apple", true), ("user del ann", false)] {
+            writeln!(console.get_mut(), "{command}").unwrap();
+            let mut line = String::new();
+            while !line.contains("listening on ") {
+                line.clear();
+                assert_ne!(console.read_line(&mut line).unwrap(), 0);
+            }
+            assert_eq!(TcpStream::connect(elsewhere).is_ok(), is_open, "{command}: {line}");
+        }
         assert_eq!(server.stop(), Outcome::Stopped);
     }
 
