@@ -5,6 +5,7 @@
 
 #[path = "support/schemas.rs"]
 mod schemas;
+#[allow(dead_code, reason = "each test has its part of it")]
 mod support;
 
 use std::io::{BufRead as _, BufReader, Read as _};

@@ -3,6 +3,7 @@
 // Helper functions of integration tests are not exempt as test functions are.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[allow(dead_code, reason = "each test has its part of it")]
 mod support;
 
 use std::io::Write;

@@ -131,21 +131,32 @@ fn boot(flash: &Path, networks: &[&str]) -> Node<HostBoard> {
     Node::boot(board, identity, regions(), Instant::ZERO)
 }
 
+/// A terminal for somebody to type at: keyboard and screen, and the program's side.
+pub(crate) fn terminal() -> (File, File) {
+    let (keyboard, line, _) = open_pty();
+    (keyboard, line)
+}
+
 /// Both ends of a pty, raw, and its path. The port's end is held open, so that the line survives between two programs.
 fn pty() -> (File, File, PathBuf) {
-    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
     use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
+    let (board, terminal, port) = open_pty();
+    let mut attributes = tcgetattr(&terminal).unwrap();
+    attributes.make_raw();
+    tcsetattr(&terminal, OptionalActions::Now, &attributes).unwrap();
+    let flags = rustix::fs::fcntl_getfl(&board).unwrap() | rustix::fs::OFlags::NONBLOCK;
+    rustix::fs::fcntl_setfl(&board, flags).unwrap();
+    (board, terminal, port)
+}
+
+fn open_pty() -> (File, File, PathBuf) {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
     let board = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
     grantpt(&board).unwrap();
     unlockpt(&board).unwrap();
     let port = PathBuf::from(ptsname(&board, Vec::new()).unwrap().into_string().unwrap());
     let noctty = i32::try_from(rustix::fs::OFlags::NOCTTY.bits()).unwrap();
     let terminal = File::options().read(true).write(true).custom_flags(noctty).open(&port).unwrap();
-    let mut attributes = tcgetattr(&terminal).unwrap();
-    attributes.make_raw();
-    tcsetattr(&terminal, OptionalActions::Now, &attributes).unwrap();
-    let flags = rustix::fs::fcntl_getfl(&board).unwrap() | rustix::fs::OFlags::NONBLOCK;
-    rustix::fs::fcntl_setfl(&board, flags).unwrap();
     (File::from(board), terminal, port)
 }
 
