@@ -105,6 +105,8 @@ pub enum Command<'a> {
         /// The line.
         command: Cow<'a, str>,
     },
+    /// Stores what waits to be stored.
+    Flush,
     /// Restarts the device.
     Reboot,
     /// How much is logged until the next restart.
@@ -179,6 +181,10 @@ pub const COMMANDS: &[CommandHelp] = &[
     CommandHelp {
         usage: "run COMMAND",
         help: "execute a command of OpenBeken's; when typed, it needs no `run` before it",
+    },
+    CommandHelp {
+        usage: "flush",
+        help: "store retained messages and sessions that wait to be stored; ask again until waiting=no",
     },
     CommandHelp { usage: "reboot", help: "restart the device" },
     CommandHelp { usage: "log LEVEL", help: "log error, warn, info or debug until the next restart" },
@@ -255,6 +261,7 @@ impl<'a> Command<'a> {
             ("refused", [None, ..]) => Ok(Self::Refused),
             ("channels", [None, ..]) => Ok(Self::Channels),
             ("run", [Some(command), None, ..]) => Ok(Self::Run { command }),
+            ("flush", [None, ..]) => Ok(Self::Flush),
             ("reboot", [None, ..]) => Ok(Self::Reboot),
             ("log", [Some(level), None, ..]) => match LogLevel::parse(&level) {
                 Some(level) => Ok(Self::Log { level }),
@@ -294,6 +301,7 @@ impl<'a> Command<'a> {
             Self::Refused => line.push_str("refused"),
             Self::Channels => line.push_str("channels"),
             Self::Run { command } => write_words(&mut line, &["run", command]),
+            Self::Flush => line.push_str("flush"),
             Self::Reboot => line.push_str("reboot"),
             Self::Log { level } => write_words(&mut line, &["log", level.name()]),
             Self::Help { key: None } => line.push_str("help"),
@@ -336,6 +344,7 @@ impl<'a> Command<'a> {
             | Self::WifiStatus
             | Self::WifiScan
             | Self::Info
+            | Self::Flush
             | Self::Channels
             | Self::Refused
             | Self::Help { .. } => false,

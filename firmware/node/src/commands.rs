@@ -10,10 +10,16 @@ use obkmq_config::settings::{Draft, Entry, Key, SettingError, Settings, Stale, c
 
 use crate::board::{Action, Board};
 use crate::console::{Answer, Asker};
+use crate::journal::Step;
+use crate::limits::FLUSHED_AT_A_TIME;
 use crate::node::Node;
 
 const LOCKED: &str = "the stored settings are damaged and these are older ones: look at `list` and `user list`, then \
     `begin` with the generation that `hello` shows, correct what is wrong, and `commit`";
+
+fn flushed(stored: u32, waiting: &str) -> Answer {
+    Answer::fields(Fields::new().with("stored", stored).with("waiting", waiting))
+}
 
 impl<B: Board> Node<B> {
     /// Executes one command; `None` if its answer comes later.
@@ -100,6 +106,7 @@ impl<B: Board> Node<B> {
             Command::Refused => Answer::rows(self.refused.rows(self.now).collect()),
             Command::Channels => self.list_channels(),
             Command::Run { command } => self.run_openbeken(command),
+            Command::Flush => self.flush_some(),
             Command::Reboot => {
                 self.restart();
                 Answer::ok()
@@ -124,6 +131,22 @@ impl<B: Board> Node<B> {
                 Err(error) => refuse(&error),
             },
         })
+    }
+
+    /// Stores a part of what waits.
+    fn flush_some(&mut self) -> Answer {
+        let mut stored = 0_u32;
+        for _ in 0..FLUSHED_AT_A_TIME {
+            match self.store_next() {
+                Step::Idle => return flushed(stored, "no"),
+                Step::Skipped => {}
+                Step::Attempted(Ok(())) => stored = stored.saturating_add(1),
+                Step::Attempted(Err(failure)) => {
+                    return Answer::refuse(ErrorCode::Storage, failure.to_string());
+                }
+            }
+        }
+        flushed(stored, "yes")
     }
 
     /// Stores what waits, and lets the board restart.

@@ -204,3 +204,6 @@ pub(crate) const THREADS: usize = 8;
 /// Longest file of commands; it is in memory while it runs.
 #[cfg(feature = "automation")]
 pub(crate) const BATCH_FILE_BYTES: usize = 8 * 1024;
+
+/// What one `flush` stores: fewer than an erase of a page apart, so that clients wait for two of them at most.
+pub(crate) const FLUSHED_AT_A_TIME: u32 = 8;

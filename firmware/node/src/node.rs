@@ -378,7 +378,7 @@ impl<B: Board> Node<B> {
     /// message would fare no better.
     pub fn flush(&mut self) {
         loop {
-            match self.journal.store_next(&mut self.broker, self.board.flash(), &self.settings) {
+            match self.store_next() {
                 Step::Idle => return,
                 Step::Skipped | Step::Attempted(Ok(())) => {}
                 Step::Attempted(Err(failure)) => {
@@ -389,6 +389,15 @@ impl<B: Board> Node<B> {
                 }
             }
         }
+    }
+
+    /// Stores the next change that is to be kept.
+    pub(crate) fn store_next(&mut self) -> Step {
+        let step = self.journal.store_next(&mut self.broker, self.board.flash(), &self.settings);
+        if let Step::Attempted(result) = step {
+            self.journal.attempted(self.now, result);
+        }
+        step
     }
 
     fn log_not_stored(&mut self, failure: NotStored) {
@@ -405,9 +414,8 @@ impl<B: Board> Node<B> {
         if self.now < due {
             return Some(due);
         }
-        match self.journal.store_next(&mut self.broker, self.board.flash(), &self.settings) {
+        match self.store_next() {
             Step::Attempted(result) => {
-                self.journal.attempted(self.now, result);
                 if let Err(failure) = result {
                     self.log_not_stored(failure);
                 }

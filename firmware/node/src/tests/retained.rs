@@ -435,3 +435,50 @@ fn a_power_cut_at_any_flash_operation_leaves_the_old_message_or_the_new_one() {
     assert!(erased > 0 && old > 0 && new > 0, "{cuts} cuts, {old} old, {new} new, {erased} erased");
     println!("retained: {cuts} power cuts, {old} left the old message, {new} the new one");
 }
+
+#[test]
+fn flush_stores_what_waits_a_few_at_a_time() {
+    let mut world = open_house();
+    let link = publisher(&mut world);
+    for number in 0..20 {
+        world.receive(link, &publish_retained(&format!("homeassistant/{number}"), "x"));
+    }
+    world.console_text();
+    let (mut stored, mut answers) = (0, 0);
+    loop {
+        world.node.console_input(b"flush\n");
+        // One turn, in which no time passes.
+        while world.node.console_output().is_empty() {
+            world.node.poll(world.now);
+        }
+        let answer = world.console_text();
+        answers += 1;
+        let fields = answer.trim_end().strip_prefix("ok ").unwrap().split("  ").collect::<Vec<_>>();
+        stored += fields[0].strip_prefix("stored=").unwrap().parse::<u32>().unwrap();
+        if fields[1] == "waiting=no" {
+            break;
+        }
+    }
+    // The first one was stored when it came.
+    assert_eq!((stored, answers), (19, 3));
+    assert_eq!(world.typed("flush"), "ok stored=0  waiting=no\r\n");
+    let mut world = world.restart();
+    assert_eq!(
+        retained(&mut world).len(),
+        (0..20).map(|n| publish_retained(&format!("homeassistant/{n}"), "x").len()).sum()
+    );
+}
+
+#[test]
+fn flush_says_what_flash_refuses() {
+    let mut world = open_house();
+    let link = publisher(&mut world);
+    world.receive(link, &publish_retained("homeassistant/a", "x"));
+    world.receive(link, &publish_retained("homeassistant/b", "x"));
+    world.node.board.flash.cut_after(0, Tear::Nothing);
+    let answer = world.typed("flush");
+    assert!(
+        answer.contains("error: the retained message of \"homeassistant/b\" could not be stored"),
+        "{answer}"
+    );
+}
