@@ -196,6 +196,33 @@ mod tests {
     }
 
     #[test]
+    fn bursts_with_pauses_between_them_are_never_delayed_for_long() {
+        let mut run = Run::default();
+        let bursts = |run: &mut Run| {
+            let rests = run.rests;
+            for _ in 0..100 {
+                run.flood(8, 990);
+                run.now_us += 10_000;
+            }
+            run.rests - rests
+        };
+        assert_eq!(bursts(&mut run), 0);
+        run.flood(8, 100_000);
+        let rests = bursts(&mut run);
+        assert!(rests < 20, "{rests}: only until the first pause");
+    }
+
+    #[test]
+    fn a_pause_counts_as_the_windows_it_takes() {
+        let mut run = Run::default();
+        run.ping_pong(10_000_000);
+        run.turn(run.now_us + 2_000_000, 30);
+        let rests = run.rests;
+        run.flood(8, 100_000);
+        assert!(run.rests > rests + 500, "{}", run.rests - rests);
+    }
+
+    #[test]
     fn good_windows_make_up_for_bad_ones() {
         let mut run = Run::default();
         run.ping_pong(3_000_000);
