@@ -81,6 +81,18 @@ pub fn store_settings<F: MultiwriteNorFlash>(
     SettingsStore::new(range).save(flash, settings)
 }
 
+/// Stores an item of the region of files past all that knows of files.
+#[cfg(test)]
+pub(crate) fn store_in_files<F: MultiwriteNorFlash>(
+    flash: &mut F,
+    range: &Range<u32>,
+    key: u32,
+    item: &[u8],
+) {
+    let mut map = open::<u32, F>(flash, range).expect("a region");
+    complete(map.store_item(&mut item_buffer().expect("memory"), &key, &item)).expect("room");
+}
+
 /// A blocking flash behind the asynchronous traits; every future is ready at once.
 struct Ready<'a, F>(&'a mut F);
 

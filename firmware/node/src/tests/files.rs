@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::flash::{Tear, every_cut, noise};
 use super::*;
+use crate::storage::store_in_files;
 use crate::{FileInfo, FileName};
 
 pub(super) fn name(name: &str) -> FileName {
@@ -455,4 +456,28 @@ fn each_console_writes_a_file_of_its_own_and_gives_its_room_back_when_it_goes() 
     let mut world = world.restart();
     assert_eq!(names(&world), ["ours"]);
     assert_eq!(get(&mut world, "ours").unwrap(), ours);
+}
+
+#[test]
+fn chunks_of_no_file_cost_a_turn_each_whatever_their_numbers_are() {
+    let mut world = World::boot(Ram::blank());
+    put(&mut world, "a", b"hello").unwrap();
+    let room = free(&mut world);
+    let mut flash = world.power_off();
+    for (id, chunk) in [(9, 65_535), (9, 0), (9, 40_000), (9, 1), (7, 65_534), (0xFFFE, 65_535)] {
+        store_in_files(&mut flash, &(FILES_AT..FLASH_BYTES), id << 16 | chunk, b"orphan");
+    }
+    let mut world = World::boot(flash);
+    let turns = world.settle();
+    assert!(turns < 20, "{turns}");
+    assert_eq!(free(&mut world), room);
+    let orphans =
+        |world: &World| world.node.board.flash.cells.windows(6).filter(|cells| *cells == b"orphan").count();
+    // Rewrites drive them out of the flash.
+    for round in 0..16 {
+        put(&mut world, "b", &contents(round, 3_000)).unwrap();
+    }
+    assert_eq!(orphans(&world), 0);
+    let mut world = world.restart();
+    assert_eq!((world.settle() < 20, get(&mut world, "a")), (true, Ok(b"hello".to_vec())));
 }
