@@ -1,5 +1,5 @@
 //! Files in flash: whatever stands in the region, a node boots, lists, reads, takes another file and boots again. What it
-//! has acknowledged can be read, until a restart at least: what damage of several bits does to that is not known.
+//! has acknowledged can be read, over restarts and behind further files too.
 //!
 //! The input is the beginning of the region; the rest is erased.
 #![no_main]
@@ -19,9 +19,9 @@ const FLASH_BYTES: u32 = FILES_AT + 8 * PAGE;
 /// More turns than the removal of everything that has room in the region takes.
 const TURNS: usize = 10_000;
 
-const NAME: &str = "new";
+const NAMES: [&str; 4] = ["new", "another", "third", "last"];
 const CONTENTS: &[u8] = b"hello";
-const PUT: &[u8] = b"file put new 5 2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824\n\
+const PUT: &str = "file put NAME 5 2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824\n\
     file data 0 aGVsbG8\n";
 
 struct Flash(Vec<u8>);
@@ -129,24 +129,31 @@ fn read_all(node: &mut Node<TestBoard<'_>>) {
     }
 }
 
+/// Puts [`CONTENTS`] under a name; whether that was acknowledged.
+fn put(node: &mut Node<TestBoard<'_>>, name: &str) -> bool {
+    node.console_input(PUT.replace("NAME", name).as_bytes());
+    said(node);
+    node.console_input(b"file end\n");
+    said(node).starts_with("ok")
+}
+
 fuzz_target!(|input: &[u8]| {
     let mut flash = Flash(vec![0xFF; FLASH_BYTES as usize]);
     for (cell, byte) in flash.0[FILES_AT as usize..].iter_mut().zip(input) {
         *cell = *byte;
     }
-    let mut node = boot(&mut flash);
-    read_all(&mut node);
-    node.console_input(b"file ls\n");
-    assert!(said(&mut node).contains("free="));
-    node.console_input(PUT);
-    said(&mut node);
-    node.console_input(b"file end\n");
-    if said(&mut node).starts_with("ok") {
-        let name = FileName::new(NAME).expect("a name");
-        assert_eq!(read(&mut node, &name).as_deref(), Some(CONTENTS), "acknowledged and lost");
+    let mut acknowledged = Vec::new();
+    for name in NAMES {
+        let mut node = boot(&mut flash);
+        read_all(&mut node);
+        node.console_input(b"file ls\n");
+        assert!(said(&mut node).contains("free="));
+        // What is there already may be of the input.
+        if !node.files().any(|file| file.name.as_str() == name) && put(&mut node, name) {
+            acknowledged.push(FileName::new(name).expect("a name"));
+        }
+        for name in &acknowledged {
+            assert_eq!(read(&mut node, name).as_deref(), Some(CONTENTS), "acknowledged and lost");
+        }
     }
-    drop(node);
-
-    let mut node = boot(&mut flash);
-    read_all(&mut node);
 });
