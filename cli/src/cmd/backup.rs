@@ -1,9 +1,10 @@
 //! `obkmq backup`: all that a board's flash holds, in a file.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
+use obkmq_config::line::{Command, ErrorCode};
 use serde::Serialize;
 
 use crate::context::Context;
@@ -11,6 +12,15 @@ use crate::flash::Loader;
 use crate::flash::backup;
 use crate::flash::options::LoaderOptions;
 use crate::interrupt;
+use crate::serial::client::{Client, ClientError};
+use crate::serial::transport::SerialTransport;
+
+/// A board whose firmware runs answers within this time; one that waits in its loader never does.
+const GREETING_PATIENCE: Duration = Duration::from_secs(2);
+/// More often than this a board is not asked to store what waits: clients may publish faster than flash takes it.
+const FLUSHES_LIMIT: u32 = 1_000;
+/// After so many messages that did not fit, the others will not either.
+const REFUSALS_LIMIT: u32 = 3;
 
 /// Save all that a board's flash holds in a file
 #[derive(Args)]
@@ -41,6 +51,7 @@ impl Backup {
             seconds: f64,
         }
         backup::check_free(&self.file)?;
+        self.store_what_waits(context)?;
         let (_, loader) = self.loader.connect(context)?;
         let mut loader: Box<dyn Loader> = Box::new(loader);
         let bytes = loader.flash_bytes();
@@ -96,5 +107,40 @@ impl Backup {
             taken.bytes
         ))?;
         context.out(format_args!("sha256 {}", taken.sha256))
+    }
+
+    /// Asks the firmware, if it runs, to store the retained messages and sessions that it has not stored yet: entering the
+    /// loader ends it.
+    fn store_what_waits(&self, context: &Context) -> anyhow::Result<()> {
+        if self.loader.is_in_loader() {
+            return Ok(());
+        }
+        let mut client = Client::new(SerialTransport::new(self.loader.port.open(context)?), |_| {});
+        if client.hello(GREETING_PATIENCE).is_err() {
+            context.detail("the firmware does not answer: what it had not stored is not in the backup");
+            return Ok(());
+        }
+        let mut refused = 0;
+        for _ in 0..FLUSHES_LIMIT {
+            match client.request(&Command::Flush) {
+                Ok(reply) if reply.fields.get("waiting") == Some("yes") => {}
+                Ok(_) => return Ok(()),
+                Err(ClientError::Refused(refusal)) if refusal.code == ErrorCode::Storage => {
+                    context.warn(format_args!("not in the backup: {}", refusal.message));
+                    refused += 1;
+                    if refused == REFUSALS_LIMIT {
+                        break;
+                    }
+                }
+                // Older firmware does not know the command.
+                Err(error) => {
+                    let why = error.into_failure(client.name(), true).what;
+                    context.detail(format_args!("what waits to be stored is not in the backup: {why}"));
+                    return Ok(());
+                }
+            }
+        }
+        context.warn("the board has more to store than it could; what came last may not be in the backup");
+        Ok(())
     }
 }

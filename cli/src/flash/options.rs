@@ -21,6 +21,11 @@ pub(crate) struct LoaderOptions {
 }
 
 impl LoaderOptions {
+    /// Whether the chip is in its loader already, by hand.
+    pub(crate) fn is_in_loader(&self) -> bool {
+        self.before == Before::NoReset
+    }
+
     /// Opens the port and brings the chip behind it into its loader.
     pub(crate) fn connect(&self, context: &Context) -> anyhow::Result<(String, EspLoader)> {
         let port = self.port.open(context)?;

@@ -15,6 +15,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         test("a_board_that_is_flashed_with_settings_starts_with_them", flash_with_settings),
         test("a_backup_makes_a_spare_board_the_same", backup_and_restore),
+        test("a_backup_has_what_the_board_was_still_to_store", backup_of_what_waits),
         test("an_interrupted_backup_goes_on_where_it_stopped", interrupted_backup),
     ]
 }
@@ -71,6 +72,30 @@ fn furnished(home: &Path) -> Sim {
     client.send(&publish());
     assert_eq!(client.read(4), [0x40, 2, 0, 1]);
     sim
+}
+
+/// A board stores a message each 0.2 s, and a backup does not wait for that.
+fn backup_of_what_waits() {
+    const MANY: usize = 100;
+    let home = tempfile::tempdir().unwrap();
+    let mut sim = furnished(home.path());
+    let mut client = obkmq_tests::Client::open(sim.running());
+    client.send(&login());
+    assert_eq!(client.read(4), [0x20, 2, 0, 0]);
+    for number in 0..MANY {
+        let mut packet =
+            format!("\x31\x00\x00\x12homeassistant/{number:04}still-waiting-{number:04}").into_bytes();
+        packet[1] = u8::try_from(packet.len() - 2).unwrap();
+        client.send(&packet);
+    }
+    client.send(&publish());
+    assert_eq!(client.read(4), [0x40, 2, 0, 1]);
+    Program::obkmq(home.path()).args(["backup", "board.bin", "--port", &sim.port]).run().expect(0);
+    let flash = fs::read(home.path().join("board.bin")).unwrap();
+    let text = String::from_utf8_lossy(&flash);
+    let missing: Vec<_> =
+        (0..MANY).filter(|number| !text.contains(&format!("still-waiting-{number:04}"))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 /// CONNECT of "house".
