@@ -139,6 +139,14 @@ impl<B: Board> Node<B> {
                     .and_then(|()| self.check(draft.settings()))
                     .map_err(|error| error.to_string())
             });
+        // It could not be stored once it is joined.
+        if self.trial.is_some() {
+            self.log(
+                LogLevel::Warn,
+                format_args!("no network is taken from a browser while settings are on trial"),
+            );
+            return self.failure(Failure::Unknown);
+        }
         // An empty name would be no network at all.
         let checked = if ssid.is_empty() { Err("it has no name".to_string()) } else { checked };
         if self.locked {

@@ -481,3 +481,80 @@ fn chunks_of_no_file_cost_a_turn_each_whatever_their_numbers_are() {
     let mut world = world.restart();
     assert_eq!((world.settle() < 20, get(&mut world, "a")), (true, Ok(b"hello".to_vec())));
 }
+
+#[test]
+fn who_comes_while_room_is_being_made_is_asked_to_come_again() {
+    let mut world = World::boot(Ram::blank());
+    put(&mut world, "a", &contents(1, 18_000)).unwrap();
+    world.console_text();
+    let FileInfo { name: file, bytes, sha256 } = info("b", &contents(2, 18_000));
+    let put_b = Command::File(FileCommand::Put { name: file, bytes, sha256 }).encode();
+    // In two turns, each of which removes one chunk of the former file.
+    world.node.console_input(format!("file rm a\n{put_b}\n").as_bytes());
+    world.settle();
+    let text = world.console_text();
+    assert_eq!(text, "ok\r\nerror: former files are being removed; try again in a moment\r\n");
+    put(&mut world, "b", &contents(2, 18_000)).unwrap();
+    assert_eq!(get(&mut world.restart(), "b"), Ok(contents(2, 18_000)));
+}
+
+#[test]
+fn identifiers_go_round_and_pass_over_those_in_use() {
+    let mut world = World::boot(Ram::blank());
+    for (seed, file) in [(1, "a"), (2, "b")] {
+        put(&mut world, file, &contents(seed, 1_500)).unwrap();
+    }
+    let mut flash = world.power_off();
+    // An upload that was interrupted had the last identifier.
+    store_in_files(&mut flash, &(FILES_AT..FLASH_BYTES), 0xFFFE << 16, b"orphan");
+    let mut world = World::boot(flash);
+    for (seed, file) in [(3, "c"), (4, "d"), (5, "a"), (6, "e")] {
+        put(&mut world, file, &contents(seed, 1_500)).unwrap();
+    }
+    let mut world = world.restart();
+    for (seed, file) in [(5, "a"), (2, "b"), (3, "c"), (4, "d"), (6, "e")] {
+        assert_eq!(get(&mut world, file), Ok(contents(seed, 1_500)), "{file}");
+    }
+    assert_eq!(free(&mut world), 20_000 - 10_000);
+}
+
+#[test]
+fn a_wrong_bit_is_met_before_a_piece_is_acknowledged() {
+    let mut base = World::boot(Ram::blank());
+    put(&mut base, "kept", &contents(9, 1_500)).unwrap();
+    let flash = base.power_off();
+    let blank = flash.cells.iter().rposition(|cell| *cell != 0xFF).unwrap() + 1;
+    let text = contents(1, 2_500);
+    let (mut refused, mut taken) = (0, 0);
+    for at in (blank..blank + 3_000).step_by(7) {
+        let mut world = World::boot(Ram { worn: Some(at), ..flash.clone() });
+        match put(&mut world, "a", &text) {
+            Ok(()) => taken += 1,
+            Err(error) => {
+                assert_eq!(error, "error: the flash region is damaged", "{at}");
+                refused += 1;
+                // Behind the worn cell there is room.
+                put(&mut world, "a", &text).unwrap();
+            }
+        }
+        let mut world = world.restart();
+        assert_eq!(get(&mut world, "a"), Ok(text.clone()), "{at}");
+        assert_eq!(get(&mut world, "kept"), Ok(contents(9, 1_500)), "{at}");
+    }
+    assert!(refused > 100 && taken > 50, "{refused} refused, {taken} taken");
+}
+
+/// What is read of flash for a file that is put: places for chunks are looked for, and chunks read back, which is less
+/// than a quarter of it.
+#[test]
+fn putting_a_file_reads_a_bounded_part_of_flash() {
+    let mut world = World::boot(Ram::blank());
+    let mut most = 0;
+    for round in 0..8 {
+        world.node.board.flash.read = 0;
+        put(&mut world, "a", &contents(round, 8_000)).unwrap();
+        most = most.max(world.node.board.flash.read / 8);
+    }
+    println!("file put: up to {most} bytes read for each kB");
+    assert!(most < 60_000, "{most}");
+}

@@ -65,6 +65,10 @@ pub(super) struct Ram {
     pub(super) heals: bool,
     /// Reading fails too.
     pub(super) unreadable: bool,
+    /// A cell whose lowest bit stays as it was.
+    pub(super) worn: Option<usize>,
+    /// Bytes read so far.
+    pub(super) read: usize,
 }
 
 #[derive(Debug)]
@@ -84,6 +88,8 @@ impl Ram {
             erased: 0,
             heals: false,
             unreadable: false,
+            worn: None,
+            read: 0,
         }
     }
 
@@ -119,6 +125,7 @@ impl ReadNorFlash for Ram {
         if self.unreadable {
             return Err(PowerLost);
         }
+        self.read += bytes.len();
         bytes.copy_from_slice(&self.cells[offset as usize..][..bytes.len()]);
         Ok(())
     }
@@ -154,19 +161,18 @@ impl NorFlash for Ram {
         assert!(offset.is_multiple_of(4) && bytes.len().is_multiple_of(4), "whole words");
         let torn = self.step()?;
         let done = torn.map_or(0..bytes.len(), |tear| tear.done(bytes.len()));
+        let worn = self.worn.map(|at| (at, self.cells[at] & 1));
         let cells = &mut self.cells[offset as usize..];
         for (cell, byte) in cells[done.clone()].iter_mut().zip(&bytes[done.clone()]) {
             *cell &= byte;
         }
-        match torn {
-            None => Ok(()),
-            Some(tear) => {
-                if tear == Tear::Bits {
-                    cells[done.end] &= bytes[done.end] | 0x55;
-                }
-                Err(PowerLost)
-            }
+        if torn == Some(Tear::Bits) {
+            cells[done.end] &= bytes[done.end] | 0x55;
         }
+        if let Some((at, bit)) = worn {
+            self.cells[at] |= bit;
+        }
+        torn.map_or(Ok(()), |_| Err(PowerLost))
     }
 }
 

@@ -256,3 +256,29 @@ impl World {
         self.node.console_written(bytes);
     }
 }
+
+#[test]
+fn a_trial_and_a_browser_do_not_get_in_each_others_way() {
+    let mut world = with_radio(Ram::blank());
+    world.typed("begin 0");
+    world.typed("set mqtt.port 3000");
+    assert_eq!(world.typed("commit trial=60"), "ok gen=1  trial=60\r\n");
+    // Nothing is joined that could not be stored.
+    assert_eq!(world.asked(&wifi_settings("home", "correct horse")), [(ERROR, vec![0xFF])]);
+    assert!(world.radio().joined.is_empty());
+    world.typed("confirm");
+    // A browser's network is on its way when a trial begins: the settings decide, and the browser is told.
+    assert_eq!(world.asked(&wifi_settings("home", "correct horse")), [(STATE, vec![3])]);
+    world.typed("begin 1");
+    world.typed("set mqtt.port 4000");
+    world.node.console_input(b"commit trial=60\n");
+    world.settle();
+    world.radio().link = WifiLink::Joined { address: [192, 168, 1, 7].into() };
+    world.settle();
+    let (packets, text) = world.heard();
+    assert!(text.contains("ok gen=2  trial=60"), "{text}");
+    assert_eq!(packets.first(), Some(&(ERROR, vec![0xFF])), "{text}");
+    assert_eq!(world.node.settings().wifi_ssid(), None);
+    world.wait_ms(60_000);
+    assert_eq!((world.node.settings().mqtt_port(), world.node.settings().wifi_ssid()), (3000, None));
+}

@@ -120,7 +120,7 @@ impl World {
 
     /// The flash as a reset finds it.
     fn power_off(self) -> Ram {
-        Ram { cut: None, heals: false, unreadable: false, ..self.node.board.flash }
+        Ram { cut: None, heals: false, unreadable: false, worn: None, ..self.node.board.flash }
     }
 
     fn restart(self) -> Self {

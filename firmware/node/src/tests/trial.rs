@@ -182,3 +182,24 @@ fn a_transaction_that_was_open_when_a_trial_ended_is_stale() {
     assert!(world.typed("commit").starts_with("error: the settings are at generation 2, not 1"));
     assert_eq!((port(&world), port(&world.restart())), (PORT, PORT));
 }
+
+#[test]
+fn nothing_is_rolled_back_to_what_no_longer_fits_the_board() {
+    let mut world = started(Ram::blank());
+    world.typed("set mqtt.memory_bytes 100001");
+    world.typed("set mqtt.memory_bytes 90000");
+    // Another firmware, which has less to spare.
+    let limits = Limits { memory_bytes: 100_000, ..Limits::default() };
+    let mut world = World::boot_with(world.power_off(), limits);
+    world.console_text();
+    assert_eq!(
+        world.typed("rollback"),
+        "error: mqtt.memory_bytes = 100001 is more than the 100000 bytes this board can spare\r\n"
+    );
+    let (bytes, generation) =
+        (world.node.broker.policy().limits.memory_bytes, world.node.settings().generation());
+    assert_eq!((bytes, generation), (90_000, 2));
+    assert_eq!(world.typed("set mqtt.port 2000"), "ok gen=3\r\n");
+    assert_eq!(world.typed("rollback"), "ok gen=4\r\n");
+    assert_eq!(port(&world.restart()), PORT);
+}
