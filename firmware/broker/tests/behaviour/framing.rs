@@ -238,3 +238,42 @@ fn the_reassembly_buffer_is_gone_when_the_packet_is_whole() {
     let after = network.broker.statistics().memory_used_bytes;
     assert!(after <= before, "{before} {after}");
 }
+
+#[test]
+fn mqtt_2_2_2_2_invalid_flags_close_the_link_whatever_the_packet_is() {
+    let packets: [&[u8]; 10] = [
+        &[0x41, 2, 0, 1],
+        &[0x52, 2, 0, 1],
+        &[0x60, 2, 0, 1],
+        &[0x6A, 2, 0, 1],
+        &[0x71, 2, 0, 1],
+        &[0x80, 6, 0, 1, 0, 1, b'a', 0],
+        &[0x8A, 6, 0, 1, 0, 1, b'a', 0],
+        &[0xA0, 5, 0, 1, 0, 1, b'a'],
+        &[0xC8, 0],
+        &[0xE1, 0],
+    ];
+    for packet in packets {
+        let mut network = Network::new();
+        let [witness, client] = ["witness", "c"].map(|name| network.connect(name));
+        network.send_bytes(client, packet);
+        assert!(network.client(client).closed && network.is_alive(witness), "{packet:x?}");
+        assert!(network.read(client).is_empty(), "{packet:x?} was answered");
+    }
+}
+
+#[test]
+fn mqtt_1_5_3_2_the_null_character_in_any_text_closes_the_link() {
+    let packets: [&[u8]; 4] = [
+        &[0x30, 5, 0, 3, b'a', 0, b'b'],
+        &[0x82, 8, 0, 1, 0, 3, b'a', 0, b'b', 0],
+        &[0xA2, 7, 0, 1, 0, 3, b'a', 0, b'b'],
+        &[0x30, 6, 0, 3, b'a', 0, b'b', b'x'],
+    ];
+    for packet in packets {
+        let mut network = Network::new();
+        let [witness, client] = ["witness", "c"].map(|name| network.connect(name));
+        network.send_bytes(client, packet);
+        assert!(network.client(client).closed && network.is_alive(witness), "{packet:x?}");
+    }
+}

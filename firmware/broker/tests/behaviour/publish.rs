@@ -246,3 +246,34 @@ fn mqtt_4_6_0_3_and_4_answers_keep_the_order_of_what_they_answer() {
     }
     assert_eq!(network.read(receiver), ["PUBREL 2", "PUBREL 1"]);
 }
+
+#[test]
+fn mqtt_4_3_2_2_after_puback_the_identifier_means_a_new_message_with_dup_or_without() {
+    let mut network = Network::new();
+    let [sender, receiver] = ["s", "r"].map(|name| network.connect(name));
+    network.subscribed(receiver, "a", QoS::AtMostOnce);
+    let Packet::Publish(first) = publish_qos("a", "x", QoS::AtLeastOnce, 5) else { panic!() };
+    for dup in [false, true, false] {
+        network.send(sender, &Packet::Publish(Publish { dup, ..first }));
+        assert_eq!(network.read(sender), ["PUBACK 5"]);
+        assert_eq!(network.read(receiver), ["a=x q0"]);
+    }
+}
+
+#[test]
+fn mqtt_2_3_1_4_an_identifier_is_free_again_after_its_last_acknowledgement() {
+    let mut network = Network::with_limits(|limits| limits.inflight_window = 1);
+    let [sender, receiver] = ["s", "r"].map(|name| network.connect(name));
+    network.subscribed(receiver, "a", QoS::ExactlyOnce);
+    for (payload, qos) in [("1", QoS::AtLeastOnce), ("2", QoS::ExactlyOnce), ("3", QoS::AtLeastOnce)] {
+        network.send(sender, &publish_qos("a", payload, qos, 1));
+    }
+    // One at a time: each waits for the end of the one before.
+    assert_eq!(network.read(receiver), ["a=1 q1 id1"]);
+    network.ack(receiver, AckKind::PubAck, 1);
+    assert_eq!(network.read(receiver), ["a=2 q2 id2"]);
+    network.ack(receiver, AckKind::PubRec, 2);
+    assert_eq!(network.read(receiver), ["PUBREL 2"]);
+    network.ack(receiver, AckKind::PubComp, 2);
+    assert_eq!(network.read(receiver), ["a=3 q1 id3"]);
+}

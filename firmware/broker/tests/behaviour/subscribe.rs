@@ -153,3 +153,21 @@ fn mqtt_3_10_3_1_a_filter_that_is_no_text_ends_the_link() {
     network.send_bytes(client, &[0xA2, 5, 0, 1, 0, 1, 0xFF]);
     assert!(network.client(client).closed);
 }
+
+#[test]
+fn mqtt_3_8_4_3_a_replaced_subscription_interrupts_nothing() {
+    let mut network = Network::new();
+    let sender = network.connect("s");
+    let (receiver, _) = network.connect_persistent("r");
+    network.subscribed(receiver, "a", QoS::AtLeastOnce);
+    network.send(sender, &publish_qos("a", "1", QoS::AtLeastOnce, 1));
+    assert_eq!(network.read(receiver), ["a=1 q1 id1"]);
+    // One is under way and one comes with the replacement: both are delivered, each as it was.
+    network.send(sender, &publish_qos("a", "2", QoS::AtLeastOnce, 2));
+    network.subscribe(receiver, &[("a", QoS::AtMostOnce)]);
+    network.send(sender, &publish_qos("a", "3", QoS::AtLeastOnce, 3));
+    assert_eq!(network.read(receiver), ["a=2 q1 id2", "SUBACK 100 [0]", "a=3 q0"]);
+    network.cut(receiver);
+    let (receiver, _) = network.connect_persistent("r");
+    assert_eq!(network.read(receiver), ["a=1 q1 id1 dup", "a=2 q1 id2 dup"]);
+}

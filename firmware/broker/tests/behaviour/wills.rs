@@ -108,3 +108,17 @@ fn mqtt_3_1_2_12_without_a_will_nothing_is_published() {
     network.advance_millis(1_000_000);
     assert!(network.read(reader).is_empty());
 }
+
+#[test]
+fn mqtt_3_1_2_10_a_will_that_was_published_is_gone() {
+    let mut network = Network::new();
+    let witness = witness(&mut network);
+    let client = mortal(&mut network, QoS::AtMostOnce, false);
+    network.cut(client);
+    assert_eq!(network.read(witness), ["tele/plug/LWT=Offline q0"]);
+    // The same client without a will: the one before is not published once more.
+    let client = network.connect("plug");
+    network.cut(client);
+    network.advance_millis(60_000);
+    assert!(network.read(witness).is_empty());
+}
