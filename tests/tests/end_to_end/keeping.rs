@@ -1,6 +1,7 @@
 //! What an owner has set is not lost: first set-up in one pass, backup and restore.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use libtest_mimic::Trial;
@@ -60,6 +61,11 @@ fn flash_with_settings() {
 
 /// A board with a user and a retained message that survives.
 fn furnished(home: &Path) -> Sim {
+    served(home).0
+}
+
+/// The same, and where its broker is.
+fn served(home: &Path) -> (Sim, SocketAddr) {
     let file = host::settings_file(home);
     let image = image::esp32c3();
     let mut sim = Sim::start(home, &[]);
@@ -71,15 +77,15 @@ fn furnished(home: &Path) -> Sim {
     assert_eq!(client.read(4), [0x20, 2, 0, 0]);
     client.send(&publish());
     assert_eq!(client.read(4), [0x40, 2, 0, 1]);
-    sim
+    (sim, broker)
 }
 
 /// A board stores a message each 0.2 s, and a backup does not wait for that.
 fn backup_of_what_waits() {
     const MANY: usize = 100;
     let home = tempfile::tempdir().unwrap();
-    let mut sim = furnished(home.path());
-    let mut client = obkmq_tests::Client::open(sim.running());
+    let (sim, broker) = served(home.path());
+    let mut client = obkmq_tests::Client::open(broker);
     client.send(&login());
     assert_eq!(client.read(4), [0x20, 2, 0, 0]);
     for number in 0..MANY {
