@@ -273,7 +273,10 @@ impl Server {
             self.take_turns(now);
             self.drop_drained(now);
         };
-        self.node.flush();
+        // A chip that is reset into its loader stores nothing any more.
+        if !matches!(outcome, Outcome::Intercepted) {
+            self.node.flush();
+        }
         self.write_console()?;
         Ok(outcome)
     }
