@@ -9,7 +9,7 @@ use smoltcp::iface::{Config, Interface, PollIngressSingleResult, PollResult, Soc
 use smoltcp::phy::Device;
 use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
 use smoltcp::time::Instant as StackInstant;
-use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr, Ipv4Cidr};
+use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Cidr};
 
 use crate::limits::{
     Capacities, DRAIN_MS, FILLS_PER_TURN, FRAMES_PER_TURN, HALF_OPEN_MS, HALF_OPEN_PART, KEEP_ALIVE,
@@ -72,24 +72,14 @@ impl Stack {
         config.random_seed = seed;
         let interface = Interface::new(config, device, stack_time(now));
         let mut stack = Self { interface, sockets: SocketSet::new(storage), places, capacities, port: None };
-        stack.configure((!address.is_unspecified()).then_some((address, prefix_bits, gateway)));
+        stack.set_address((!address.is_unspecified()).then_some((address, prefix_bits, gateway)));
         Ok(stack)
     }
 
     /// Has another address from now on, with the bits of it that name the network and the router, or none. Connections of
-    /// the former address end.
+    /// the former address end in the next turn, which smoltcp sees to; nothing can be sent from there any more, so their
+    /// peers find out by themselves.
     pub fn set_address(&mut self, address: Option<(Ipv4Addr, u8, Option<Ipv4Addr>)>) {
-        self.configure(address);
-        let own = address.map(|(address, ..)| IpAddress::Ipv4(address));
-        for place in &self.places {
-            let socket = self.sockets.get_mut::<Socket<'_>>(place.handle);
-            if socket.local_endpoint().is_some_and(|local| Some(local.addr) != own) {
-                socket.abort();
-            }
-        }
-    }
-
-    fn configure(&mut self, address: Option<(Ipv4Addr, u8, Option<Ipv4Addr>)>) {
         // Both lists have room for one entry at least.
         self.interface.update_ip_addrs(|addresses| {
             addresses.clear();

@@ -244,6 +244,13 @@ mod tests {
         );
         let next = begin(&mut bytes, Reset::Watchdog);
         assert_eq!((next.cause, next.words.as_str(), next.failed_starts), (StartCause::Watchdog, "", 2));
+        RunRecord::new(&mut bytes).panic(&"never to be told", [1].into_iter());
+        let cut = begin(&mut bytes, Reset::PowerOn);
+        assert_eq!(
+            (cut.words.as_str(), &cut.trace[..]),
+            ("", &[][..]),
+            "the power was cut while it was printed"
+        );
     }
 
     #[test]

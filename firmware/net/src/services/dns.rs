@@ -192,7 +192,8 @@ impl<'a> Name<'a> {
                 } else if *first == 0 {
                     return None;
                 } else {
-                    break reader.take(usize::from(*first));
+                    // The other two uses of the highest bits were never defined.
+                    break reader.take(usize::from(*first)).filter(|_| first & POINTER == 0);
                 }
             };
             length += 1 + label.map_or(0, <[u8]>::len);
@@ -420,6 +421,20 @@ mod tests {
             let message = Message::read(&bytes).unwrap();
             assert!(message.parts().0.all(|question| !question.name.is(&["a"])), "{name:?}");
         }
+        let mut bytes = query(&[]);
+        bytes[5] = 1;
+        bytes.push(65);
+        bytes.extend([b'a'; 65]);
+        bytes.extend([0, 0, 1, 0, 1]);
+        assert_eq!(Message::read(&bytes).unwrap().parts().0.count(), 0, "a label has 63 bytes at most");
+        let mut bytes = query(&[]);
+        bytes[5] = 2;
+        // A question whose name points into the words before it.
+        bytes.extend([1, 0x41, 0, 0, 1, 0, 1, 0xC0, 13, 0, 1, 0, 1]);
+        bytes.extend([b'a'; 80]);
+        bytes[79] = 0;
+        let question = Message::read(&bytes).unwrap().parts().0.nth(1).unwrap();
+        assert!(question.name.labels().any(|label| label.is_none()));
         let long: Vec<&str> = core::iter::repeat_n("abcdefg", 32).collect();
         let bytes = query(&[&long]);
         assert!(!Message::read(&bytes).unwrap().parts().0.next().unwrap().name.is(&long));

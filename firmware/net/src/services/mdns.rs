@@ -535,8 +535,22 @@ mod tests {
         let place = query(&["obkmq", "_http", "_tcp", "local"], ANY);
         assert_eq!(ask(&mut responder, &place, PORT, now), everybody(&[SRV, TXT]));
         for nobody in [query(&["obkmq", "local"], 28), query(&["other", "local"], A), query(&["obkmq"], A)] {
-            assert_eq!(ask(&mut responder, &nobody, PORT, now), None);
+            assert_eq!(ask(&mut responder, &nobody, PORT, now + 60_000), None);
         }
+    }
+
+    #[test]
+    fn a_name_that_is_still_asked_for_is_not_answered_for() {
+        let mut responder = Responder::default();
+        let mut out = [0; 768];
+        let asked = query(&["obkmq", "local"], A);
+        responder.poll(&HOST, at(0), &mut out);
+        assert_eq!(ask(&mut responder, &asked, PORT, 1), None);
+        assert_eq!(ask(&mut responder, &asked, 40_000, 1), None);
+        for millis in 0..5_000 {
+            responder.poll(&HOST, at(millis), &mut out);
+        }
+        assert!(ask(&mut responder, &asked, PORT, 9_000).is_some());
     }
 
     #[test]

@@ -241,3 +241,61 @@ fn a_silent_server_is_asked_seldom_and_nothing_is_known() {
     sntp.poll(&mut guest.stack, "time.example", None, || 7, at(7_200_000));
     assert_eq!(sntp.unix_seconds(at(7_200_000)), None, "without a name server");
 }
+
+#[test]
+fn the_time_of_whoever_was_not_asked_is_not_taken() {
+    let (mut own, mut guest) = pair();
+    guest.stack.set_address(Some((Ipv4Addr::new(192, 168, 4, 2), 24, None)));
+    let server = super::udp::Udp::bind(&mut own.stack, 123).unwrap();
+    let other = super::udp::Udp::bind(&mut own.stack, 999).unwrap();
+    let mut sntp = Sntp::new(&mut guest.stack).unwrap();
+    let mut answers = 0;
+    for millis in 0..4_000 {
+        guest.poll(at(millis));
+        own.poll(at(millis));
+        let mut asked = None;
+        server.answer(&mut own.stack, |question, from, _| {
+            asked = Some((<[u8; 48]>::try_from(question).unwrap(), from));
+            None
+        });
+        if let Some((mut message, from)) = asked {
+            message.copy_within(40..48, 24);
+            message[..2].copy_from_slice(&[0x24, 1]);
+            other.send(&mut own.stack, &message, from);
+            answers += 1;
+        }
+        sntp.poll(&mut guest.stack, "192.168.4.1", None, || 7, at(millis));
+    }
+    assert_eq!((answers, sntp.unix_seconds(at(4_000))), (1, None));
+}
+
+#[test]
+fn connections_of_an_address_that_is_gone_end() {
+    use smoltcp::socket::tcp;
+    let (mut own, mut guest) = pair();
+    guest.stack.set_address(Some((Ipv4Addr::new(192, 168, 4, 2), 24, None)));
+    own.stack.listen(Some(1883));
+    let buffer = || tcp::SocketBuffer::new(std::vec![0; 64]);
+    let mut socket = tcp::Socket::new(buffer(), buffer());
+    let (interface, sockets) = guest.stack.parts();
+    socket.connect(interface.context(), (OWN, 1883), 50_000).unwrap();
+    sockets.add(socket);
+    let mut open_at = Vec::new();
+    for millis in 0..3_000 {
+        if millis == 1_000 {
+            own.stack.set_address(Some((OWN, 24, None)));
+        }
+        if millis == 2_000 {
+            own.stack.set_address(Some((Ipv4Addr::new(192, 168, 4, 77), 24, None)));
+        }
+        guest.poll(at(millis));
+        own.poll(at(millis));
+        let (_, sockets) = own.stack.parts();
+        let open = sockets.iter().filter(|(_, socket)| match socket {
+            smoltcp::socket::Socket::Tcp(socket) => socket.state() == tcp::State::Established,
+            _ => false,
+        });
+        open_at.push(open.count());
+    }
+    assert_eq!((open_at[999], open_at[1_999], open_at[2_999]), (1, 1, 0));
+}
