@@ -38,7 +38,9 @@ pub(super) async fn drive(mut wifi: WIFI<'static>, air: Rc<Air>) {
             let _ = controller.set_max_tx_power(limits::TRANSMIT_POWER);
             air.is_up.set(true);
             air.station.borrow_mut().restarted(air.now());
-            run(&mut controller, country, &air).await;
+            if run(&mut controller, country, &air).await == End::OtherCountry {
+                continue;
+            }
         }
         air.is_up.set(false);
         air.rssi_dbm.set(None);
@@ -61,19 +63,27 @@ fn configuration(country: Option<[u8; 2]>) -> ControllerConfig {
         .with_dynamic_tx_buf_num(CHIP.transmit_frames)
 }
 
+/// Why the driver has to be started anew.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The country is told at the start only.
+    OtherCountry,
+    Failure,
+}
+
 /// Does what the orders say, until the driver has to be started anew: in another country, or after an error.
-async fn run(controller: &mut WifiController<'_>, country: Option<[u8; 2]>, air: &Air) {
+async fn run(controller: &mut WifiController<'_>, country: Option<[u8; 2]>, air: &Air) -> End {
     let mut in_force = Orders { country, ..Orders::default() };
     let mut measure_at = Instant::default();
     loop {
         let orders = air.orders();
         if orders.country != country {
-            return;
+            return End::OtherCountry;
         }
         if orders != in_force {
             leave(controller, air).await;
             if controller.set_config(&config(&orders)).is_err() {
-                return;
+                return End::Failure;
             }
             air.station.borrow_mut().restarted(air.now());
             in_force = orders;
