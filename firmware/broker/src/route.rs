@@ -55,6 +55,7 @@ impl Core {
         let receivers = self.receivers(topic, qos, publisher);
         let readers = self.readers.interested(topic);
         if receivers.count == 0 && !retain && readers.is_nobody() {
+            self.identifiers.clear(&mut self.memory);
             return Ok(0);
         }
         let keep = retain && !payload.is_empty();

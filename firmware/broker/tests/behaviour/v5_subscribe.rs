@@ -186,3 +186,17 @@ fn a_group_does_not_wait_for_a_member_that_is_stuck_or_away() {
     let (_, said) = network.connect_five("away", false, &[]);
     assert!(said.contains("a=later q1"), "{said}");
 }
+
+#[test]
+fn an_identifier_that_did_not_count_is_not_told_with_the_next_message() {
+    let mut network = Network::new();
+    let sender = network.connect("sender");
+    let (reader, _) = network.five_for("reader", 100);
+    network.subscribe_five(reader, &[subscription("a", QoS::AtMostOnce)], &[identifier(1)]);
+    network.subscribe_five(reader, &[subscription("b", QoS::AtLeastOnce)], &[identifier(2)]);
+    network.cut(reader);
+    network.send(sender, &publish_qos("a", "x", QoS::AtLeastOnce, 1));
+    network.send(sender, &publish_qos("b", "y", QoS::AtLeastOnce, 2));
+    let (_, answers) = network.connect_five("reader", false, &[]);
+    assert!(answers.ends_with("; b=y q1 id1 sub2"), "{answers}");
+}
