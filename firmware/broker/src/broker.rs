@@ -286,6 +286,12 @@ impl<V: Verifier> Broker<V> {
         self.core.next_event()
     }
 
+    /// Whether there is an event or a change to fetch: a cheap question.
+    #[inline]
+    pub fn has_news(&self) -> bool {
+        !self.core.events.is_empty() || self.core.has_changes()
+    }
+
     /// Whether there may be a change to fetch: a cheap question.
     pub fn has_changes(&self) -> bool {
         self.core.has_changes()

@@ -147,7 +147,8 @@ impl Core {
             client_id: LogText::from_bytes(&self.sessions.get(session).client_id),
             reason,
         });
-        let whole = self.links[link].offset_bytes == 0;
+        let whole = self.links[link].offset_bytes == 0 && !self.express.is_begun(link);
+        self.keep_express(link, session);
         self.keep_unsent(link, session);
         // [MQTT-3.2.0-1]: nothing precedes the answer to CONNECT, not even the last word.
         let wire = &mut self.links[link].wire;
@@ -195,6 +196,7 @@ impl Core {
     /// Publishes a will, or holds it back for its delay.
     fn will_due(&mut self, session: Handle<Session>, will: Handle<Message>, delay_seconds: u32) {
         if delay_seconds > 0
+            && self.store_express(session).is_ok()
             && let Ok(flow) = self.sessions.need_flow(&mut self.memory, session, Purpose::Session)
         {
             flow.will = Some(will);
@@ -276,6 +278,7 @@ impl Core {
     /// published now \[MQTT-3.1.3-9 of MQTT 5\].
     pub(crate) fn end_session(&mut self, session: Handle<Session>) {
         self.end_replays(session);
+        self.forget_express(session);
         let entry = self.sessions.get_mut(session);
         self.filters.unsubscribe_all(&mut self.memory, &mut entry.subscriptions);
         entry.subscription_count = 0;
@@ -351,6 +354,7 @@ impl Core {
     fn drop_outbox(&mut self, link: Handle<Link>) {
         // Other packets may come into the place of those that it gave.
         self.filled = None;
+        self.drop_express(link);
         let mut wire = core::mem::take(&mut self.links[link].wire);
         while let Some(record) = wire.pop_front(&mut self.deliveries) {
             if self.deliveries[record].kind == Kind::PublishQoS0 {

@@ -272,6 +272,8 @@ impl Core {
                 stored = None;
             } else {
                 self.cancel_will(session);
+                // It could not be stored when its link ended.
+                self.store_express(session)?;
             }
         }
         let answer = self.connack(connect, &wishes, client_id, stored.is_some())?;

@@ -105,6 +105,7 @@ impl Core {
             self.enqueue(link, record, size);
             return Ok(());
         }
+        self.store_express(session).map_err(|_| Drop::OutOfMemory)?;
         let flow = self.sessions.flow(session);
         let waits = flow.is_some_and(|flow| !flow.waiting.is_empty()) || !self.may_promote(session);
         if !is_replay
@@ -298,7 +299,8 @@ impl Core {
     /// A message of QoS 1 has arrived, or one of QoS 2 is done with; the next one may go.
     pub(crate) fn on_final_ack(&mut self, link: Handle<Link>, id: PacketId, of: Kind) -> Outcome {
         // An identifier that is not under way is no harm: the answer may have crossed a reconnection.
-        if let Some(session) = self.links[link].session
+        let Some(session) = self.links[link].session else { return Outcome::Done };
+        if !(of == Kind::PublishQoS1 && self.end_express(session, id))
             && let Some(record) = self.take_inflight(session, id, of)
         {
             self.finish(session, record);

@@ -7,7 +7,9 @@
 //! # How a message walks
 //!
 //! `receive` cuts packets out of the board's own buffer. A message is stored once, in an arena; each receiver's outbox
-//! gets a delivery record of sixteen bytes. `fill` turns records into packets, straight into the transport's buffer.
+//! gets a delivery record of sixteen bytes. `fill` turns records into packets, straight into the transport's buffer. A
+//! lone message for a reader that has nothing to wait for needs none of that: it becomes a packet at once, in a place
+//! that is always there (`express.rs`).
 //!
 //! # Invariants
 //!
@@ -55,6 +57,7 @@ mod delivering;
 mod delivery;
 mod encode;
 mod event;
+mod express;
 mod filters;
 mod flow;
 mod hash;

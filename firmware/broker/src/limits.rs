@@ -175,6 +175,9 @@ pub(crate) const BLOCK_OVERHEAD_BYTES: usize = 2 * size_of::<usize>();
 /// About as large are the blocks in which links, sessions, subscriptions and the like are allocated.
 pub(crate) const SLAB_CHUNK_BYTES: usize = 512;
 
+/// The longest message that can go the express way, as the packet that it becomes; see `express.rs`.
+pub(crate) const EXPRESS_BYTES: usize = 256;
+
 /// A reassembly buffer grows at least by this, or by half.
 pub(crate) const REASSEMBLY_STEP_BYTES: usize = 128;
 

@@ -120,6 +120,8 @@ pub(crate) mod mark {
     pub(crate) const STALLED: u8 = 0x02;
     /// Its client was let in.
     pub(crate) const ADMITTED: u8 = 0x04;
+    /// A packet stands in front of its outbox; see `express.rs`.
+    pub(crate) const EXPRESS: u8 = 0x08;
 }
 
 impl Link {
@@ -150,6 +152,12 @@ impl Link {
 }
 
 impl Link {
+    /// Whether there is nothing to send.
+    #[inline]
+    pub(crate) const fn outbox_is_empty(&self) -> bool {
+        self.wire.is_empty() && self.marks & mark::EXPRESS == 0
+    }
+
     /// The name of a link with this handle.
     #[inline]
     pub(crate) const fn id(&self, handle: Handle<Link>) -> LinkId {

@@ -1,11 +1,11 @@
 //! The outbox of a link: delivery records become bytes in the transport's own buffer, as many packets as fit, and stay
 //! until the transport has taken them. A packet of which it took a part is encoded again from there.
 
-use obkmq_mqtt::{PacketId, ReasonCode, Window};
+use obkmq_mqtt::{PacketId, ReasonCode, Sink as _, Window};
 
 use crate::delivery::{Delivery, Kind, flag};
 use crate::encode::{Dialect, encode, encoded_bytes};
-use crate::link::{Link, LinkId, Pause, State, Want};
+use crate::link::{Link, LinkId, Pause, State, Want, mark};
 use crate::memory::{OutOfMemory, Purpose};
 use crate::message::Messages;
 use crate::slab::Handle;
@@ -49,7 +49,7 @@ impl Size {
 impl Link {
     /// A packet has come into the outbox.
     #[inline]
-    fn count(&mut self, size: Size) {
+    pub(crate) fn count(&mut self, size: Size) {
         match size {
             Size::Message { bytes } => {
                 self.wire_messages = self.wire_messages.saturating_add(1);
@@ -61,7 +61,7 @@ impl Link {
 
     /// A packet has left it.
     #[inline]
-    fn discount(&mut self, size: Size) {
+    pub(crate) fn discount(&mut self, size: Size) {
         match size {
             Size::Message { bytes } => {
                 self.wire_messages = self.wire_messages.saturating_sub(1);
@@ -79,12 +79,19 @@ impl Core {
             self.drop_expired(link);
         }
         let entry = &self.links[link];
+        if entry.marks & mark::EXPRESS != 0 && entry.wire.is_empty() {
+            return self.fill_express(link, buffer);
+        }
         let mut dialect = Dialect { version: entry.version, told_at: Moment::default() };
         if let Some(extra) = entry.extra {
             dialect.told_at = self.links.tell_time(extra, self.now, entry.offset_bytes);
         }
         let entry = &self.links[link];
         let mut window = Window::new(to_usize(entry.offset_bytes), buffer);
+        if entry.marks & mark::EXPRESS != 0 {
+            // Nothing behind it has been begun.
+            window.put(self.express.unsent(link));
+        }
         let mut cursor = entry.wire.head();
         let mut packets = 0;
         while let Some(record) = cursor
@@ -99,6 +106,18 @@ impl Core {
         let bytes = window.written();
         // The last packet of a full window may go on behind it.
         self.filled = (!window.is_full()).then_some(Filled { link: id, bytes, packets });
+        bytes
+    }
+
+    /// The same, where there is nothing but the packet in front of the outbox.
+    #[inline]
+    fn fill_express(&mut self, link: Handle<Link>, buffer: &mut [u8]) -> usize {
+        let unsent = self.express.unsent(link);
+        let bytes = unsent.len().min(buffer.len());
+        if let (Some(to), Some(from)) = (buffer.get_mut(..bytes), unsent.get(..bytes)) {
+            to.copy_from_slice(from);
+        }
+        self.filled = None;
         bytes
     }
 
@@ -117,20 +136,27 @@ impl Core {
         if bytes == 0 {
             return;
         }
+        let filled = self.filled.take().filter(|filled| filled.link == id && filled.bytes == bytes);
         let entry = &mut self.links[link];
         entry.taken_at = self.now;
-        match self.filled.take() {
-            Some(filled) if filled.link == id && filled.bytes == bytes => {
-                entry.offset_bytes = 0;
-                for _ in 0..filled.packets {
-                    self.settle(link);
+        let mut rest = bytes;
+        if entry.marks & mark::EXPRESS != 0 {
+            rest = self.sent_express(link, bytes);
+        }
+        if rest > 0 {
+            match filled {
+                Some(filled) => {
+                    self.links[link].offset_bytes = 0;
+                    for _ in 0..filled.packets {
+                        self.settle(link);
+                    }
+                    self.counters.bytes_sent += rest as u64;
                 }
-                self.counters.bytes_sent += bytes as u64;
+                None => self.sent_some(link, rest),
             }
-            _ => self.sent_some(link, bytes),
         }
         let entry = &mut self.links[link];
-        if entry.wire.is_empty() {
+        if entry.outbox_is_empty() {
             entry.writing = false;
             if entry.state == State::Leaving {
                 entry.state = State::Closed;
@@ -210,7 +236,7 @@ impl Core {
             self.discard(record);
         }
         let entry = &mut self.links[link];
-        entry.writing &= !entry.wire.is_empty();
+        entry.writing &= !entry.outbox_is_empty();
         let session = entry.session;
         self.go_on(link);
         if let Some(session) = session {
@@ -293,13 +319,23 @@ impl Core {
     pub(crate) fn enqueue(&mut self, link: Handle<Link>, record: Handle<Delivery>, size: Size) {
         let entry = &mut self.links[link];
         entry.count(size);
-        let was_empty = entry.wire.is_empty();
+        let was_empty = entry.outbox_is_empty();
         entry.wire.push_back(&mut self.deliveries, record);
-        let tell = !core::mem::replace(&mut entry.writing, true);
         if was_empty {
-            entry.taken_at = self.now;
-            self.wake_for_output(link);
+            self.tell_output(link);
+        } else if !entry.writing {
+            entry.writing = true;
+            self.want(link, Want::Write);
         }
+    }
+
+    /// An outbox is not empty any more.
+    #[inline]
+    pub(crate) fn tell_output(&mut self, link: Handle<Link>) {
+        let entry = &mut self.links[link];
+        entry.taken_at = self.now;
+        let tell = !core::mem::replace(&mut entry.writing, true);
+        self.wake_for_output(link);
         if tell {
             self.want(link, Want::Write);
         }

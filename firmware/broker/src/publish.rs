@@ -4,7 +4,8 @@ use alloc::boxed::Box;
 use core::num::NonZeroU16;
 
 use obkmq_mqtt::{
-    PacketId, Properties, Property, PropertyOwner, Publish, QoS, ReasonCode, TopicError, TopicName, Version,
+    AckKind, PacketId, Properties, Property, PropertyOwner, Publish, QoS, ReasonCode, TopicError, TopicName,
+    Version,
 };
 
 use crate::delivery::Kind;
@@ -121,6 +122,7 @@ impl Core {
     }
 
     /// Routes a message if its sender may publish there. Says what to answer.
+    #[inline(always)]
     fn admit_message(
         &mut self,
         link: Handle<Link>,
@@ -158,8 +160,11 @@ impl Core {
         let Ok(reason) = self.admit_message(link, session, content, Patience::Sender) else {
             return Outcome::NoMemory;
         };
-        // Routing has reserved records of its own: the one for the answer is still there.
-        self.answer(link, Kind::PubAck, Some(id), reason);
+        let is_plain = reason == ReasonCode::Success || self.links[link].version != Version::V5;
+        if !is_plain || !self.express_ack(link, AckKind::PubAck, id) {
+            // Routing has reserved records of its own: the one for the answer is still there.
+            self.answer(link, Kind::PubAck, Some(id), reason);
+        }
         Outcome::Done
     }
 
@@ -182,13 +187,16 @@ impl Core {
                 return Err(Violation::TooManyInflight);
             }
             let reserved = self
-                .sessions
-                .need_flow(&mut self.memory, session, Purpose::Session)
+                .store_express(session)
+                .and_then(|()| self.sessions.need_flow(&mut self.memory, session, Purpose::Session))
                 .and_then(|flow| self.memory.reserve(&mut flow.inbound, 1, Purpose::Session));
             let admitted =
                 reserved.and_then(|()| self.admit_message(link, session, content, Patience::Sender));
             // The receiver may be the sender, whose flow may have been given back meanwhile.
-            match (admitted, self.sessions.need_flow(&mut self.memory, session, Purpose::Session)) {
+            let flow = self
+                .store_express(session)
+                .and_then(|()| self.sessions.need_flow(&mut self.memory, session, Purpose::Session));
+            match (admitted, flow) {
                 (Ok(admitted), Ok(flow)) => {
                     reason = admitted;
                     // A refused one is over with its PUBREC [MQTT-4.3.3-9 of MQTT 5]; MQTT 3 cannot refuse.

@@ -7,7 +7,7 @@
 //! fewer bytes than it was given, and [`Want::Read`] asks for them again.
 
 use obkmq_mqtt::{
-    AckKind, Connect, DecodeError, FixedHeader, HeaderProgress, Packet, PacketType, Publish, Version,
+    Ack, AckKind, Connect, DecodeError, FixedHeader, HeaderProgress, Packet, PacketType, Publish, Version,
 };
 
 use crate::delivery::Kind;
@@ -238,6 +238,10 @@ impl Core {
         header: FixedHeader,
         body: &[u8],
     ) -> Result<Outcome, Violation> {
+        if header.packet_type == PacketType::PubAck {
+            let ack = Ack::decode(AckKind::PubAck, body, version)?;
+            return Ok(self.on_final_ack(link, ack.packet_id, Kind::PublishQoS1));
+        }
         Ok(match Packet::decode(header, body, version)? {
             Packet::Ack(ack) => match ack.kind {
                 AckKind::PubAck => self.on_final_ack(link, ack.packet_id, Kind::PublishQoS1),

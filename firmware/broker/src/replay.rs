@@ -30,7 +30,9 @@ impl Core {
         if self.sessions.flow(session).is_some_and(|flow| flow.replay_count >= most) {
             self.end_replay(session);
         }
-        if self.sessions.need_flow(&mut self.memory, session, purpose).is_err() {
+        if self.store_express(session).is_err()
+            || self.sessions.need_flow(&mut self.memory, session, purpose).is_err()
+        {
             self.counters.drops.out_of_memory += 1;
             return;
         }

@@ -54,9 +54,15 @@ impl Core {
         let Content { topic, payload, qos, retain, .. } = *content;
         let receivers = self.receivers(topic, qos, publisher);
         let readers = self.readers.interested(topic);
-        if receivers.count == 0 && !retain && readers.is_nobody() {
-            self.identifiers.clear(&mut self.memory);
-            return Ok(0);
+        if !retain && receivers.count < 2 && readers.is_nobody() {
+            let Some(only) = receivers.first else {
+                self.identifiers.clear(&mut self.memory);
+                return Ok(0);
+            };
+            if self.express(only, content) {
+                self.identifiers.clear(&mut self.memory);
+                return Ok(1);
+            }
         }
         let keep = retain && !payload.is_empty();
         let former = if retain { self.retained.find(&self.messages, topic) } else { None };
@@ -77,8 +83,8 @@ impl Core {
             stored = self.messages.insert(&mut self.memory, content, purpose).ok();
         }
         if receivers.count > 0 {
-            // One more than the receivers, for the answer to the sender.
-            let records = receivers.count.saturating_add(1);
+            // Two more than the receivers: for the answer to the sender, and for a message that leaves its place.
+            let records = receivers.count.saturating_add(2);
             let reserved = stored.is_some()
                 && !self.identifiers.is_incomplete()
                 && self.deliveries.reserve(&mut self.memory, records, purpose).is_ok();

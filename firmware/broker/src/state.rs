@@ -3,6 +3,7 @@
 
 use crate::delivery::{Deliveries, Delivery};
 use crate::event::{Event, Events};
+use crate::express::Express;
 use crate::filters::Filters;
 use crate::flow::Replay;
 use crate::hash::Hasher;
@@ -45,6 +46,8 @@ pub(crate) struct Core {
     /// Nothing is due before this.
     pub(crate) deadline: Option<Moment>,
     pub(crate) wanting: LinkQueue,
+    /// Packets in front of the outboxes of their links.
+    pub(crate) express: Express,
     /// What was given to be sent and has not been reported.
     pub(crate) filled: Option<Filled>,
     /// Links that wait for a verdict, and the one of them that has not been judged at all.
@@ -91,6 +94,7 @@ impl Core {
             now: Moment::default(),
             deadline: None,
             wanting: LinkQueue::default(),
+            express: Express::new(),
             filled: None,
             verifying: 0,
             fresh_attempt: None,
@@ -126,8 +130,14 @@ impl Core {
     pub(crate) fn next_want(&mut self) -> Option<(LinkId, Want)> {
         let link = self.wanting.front()?;
         let entry = &mut self.links[link];
-        let is_wanted = |want: &Want| entry.wants & want.bit() != 0;
-        let want = [Want::Write, Want::Read, Want::Close].into_iter().find(is_wanted)?;
+        let is_wanted = |want: Want| entry.wants & want.bit() != 0;
+        let want = if is_wanted(Want::Write) {
+            Want::Write
+        } else if is_wanted(Want::Read) {
+            Want::Read
+        } else {
+            Want::Close
+        };
         entry.wants &= !want.bit();
         let id = entry.id(link);
         if entry.wants == 0 {
@@ -194,7 +204,7 @@ impl Core {
         statistics.sessions = self.sessions.live();
         statistics.subscriptions = self.filters.live();
         statistics.retained = self.retained.live();
-        statistics.messages_stored = self.messages.live();
+        statistics.messages_stored = self.messages.live() + self.express.awaiting();
         statistics.drops.events = self.events.lost;
         statistics.uptime_seconds = self.now.seconds_from(Moment::default());
         statistics.memory_used_bytes = self.memory.used();

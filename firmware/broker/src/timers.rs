@@ -26,7 +26,14 @@ enum Due {
 impl Core {
     /// Closes the links whose time is up, ends the sessions that nobody came back to, and lets those try again that
     /// waited for memory.
+    #[inline]
     pub(crate) fn run_timers(&mut self) {
+        if self.starved || self.replaying || self.deadline.is_some_and(|deadline| deadline <= self.now) {
+            self.run_due();
+        }
+    }
+
+    fn run_due(&mut self) {
         if self.deadline.is_some_and(|deadline| deadline <= self.now) {
             self.deadline = None;
             for index in 0..self.links.end() {
@@ -178,7 +185,7 @@ impl Core {
                 let is_stalled = entry.marks & mark::STALLED != 0;
                 let silent = (keep_alive_ms != 0 && entry.pause.is_none() && !is_stalled)
                     .then(|| (after(entry.received_at, keep_alive_ms), Due::KeepAlive));
-                let stuck = (!entry.wire.is_empty()).then(|| (self.stuck_at(entry), Due::NotReading));
+                let stuck = (!entry.outbox_is_empty()).then(|| (self.stuck_at(entry), Due::NotReading));
                 let stalled =
                     is_stalled.then(|| (after(entry.received_at, limits.stall_timeout_ms), Due::NoMemory));
                 let partial = self

@@ -16,10 +16,10 @@ mod heap;
 #[path = "behaviour/network.rs"]
 mod network;
 
-use heap::{held, inside};
+use heap::{allocations, held, inside};
 use network::*;
 use obkmq_broker::{Broker, Limits, LinkId, QoS, Version, Want};
-use obkmq_mqtt::{Connect, Packet, Properties, Subscribe, Subscriptions};
+use obkmq_mqtt::{Connect, Packet, Properties, Publish, Subscribe, Subscriptions};
 
 /// A broker whose calls are measured.
 struct Scale {
@@ -191,5 +191,36 @@ fn what_limits_says_about_costs_is_so() {
         println!("{name}: {measured} bytes, {stated} stated");
         assert!(measured <= stated, "{name}: {measured} bytes, {stated} stated");
         assert!(measured * 4 >= stated * 3, "{name}: {measured} bytes only, {stated} stated");
+    }
+}
+
+#[test]
+fn a_lone_message_takes_no_memory() {
+    for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
+        let mut scale = Scale::new();
+        let [sender, reader] = ["sender", "reader"].map(|name| scale.connect(name, Version::V3_1_1));
+        let list = [subscription("house/lamp", qos)];
+        let subscriptions = Subscriptions::new(&list);
+        let subscribe = Subscribe { packet_id: id(1), properties: Properties::EMPTY, subscriptions };
+        scale.send(reader, Version::V3_1_1, &Packet::Subscribe(subscribe));
+        scale.take(reader);
+        let before = allocations();
+        let mut buffer = [0; 512];
+        for number in 1..100 {
+            let fields = publish_fields("house/lamp", b"a short payload");
+            let packet_id = (qos != QoS::AtMostOnce).then(|| id(number));
+            let bytes = encode(&Packet::Publish(Publish { qos, packet_id, ..fields }));
+            inside(|| scale.broker.receive(NOW, sender, &bytes));
+            for link in [reader, sender] {
+                let filled = inside(|| scale.broker.fill(link, &mut buffer));
+                inside(|| scale.broker.sent(NOW, link, filled));
+            }
+            if qos != QoS::AtMostOnce {
+                inside(|| scale.broker.receive(NOW, reader, &[0x40, 2, 0, 1]));
+            }
+            while inside(|| scale.broker.next_want()).is_some() {}
+        }
+        assert_eq!(scale.broker.statistics().messages_sent, 99);
+        assert_eq!(allocations() - before, 0, "{qos:?}");
     }
 }

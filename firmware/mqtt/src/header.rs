@@ -133,6 +133,11 @@ impl FixedHeader {
         if !packet_type.permits(flags, version) {
             return Err(DecodeError::Flags { packet_type, flags });
         }
+        // Nearly all packets are short.
+        if let [second @ 0..0x80, ..] = *length {
+            let header = FixedHeader { packet_type, flags, remaining_length: second.into() };
+            return Ok(HeaderProgress::Complete { header, header_bytes: 2 });
+        }
         let mut remaining_length = 0;
         for (index, &byte) in length.iter().take(MAX_HEADER_BYTES - 1).enumerate() {
             remaining_length |= u32::from(byte & 0x7F) << (7 * index);

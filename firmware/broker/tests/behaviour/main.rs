@@ -16,6 +16,7 @@ mod backpressure;
 mod budget;
 mod changes;
 mod connect;
+mod express;
 mod five;
 mod framing;
 mod hostile;
