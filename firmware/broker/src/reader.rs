@@ -120,6 +120,8 @@ struct Reader {
 #[derive(Debug, Default)]
 pub(crate) struct Readers {
     all: Vec<Reader>,
+    /// First bytes of the topics that somebody may want, a bit each: most messages need no closer look.
+    firsts: [u32; 8],
     /// Of what the board publishes now.
     pub(crate) depth: u8,
 }
@@ -144,13 +146,26 @@ impl Interested {
 
 impl Readers {
     pub(crate) const fn new() -> Self {
-        Readers { all: Vec::new(), depth: 0 }
+        Readers { all: Vec::new(), firsts: [0; 8], depth: 0 }
     }
 
     /// Who wants a topic's messages.
     #[inline]
     pub(crate) fn interested(&self, topic: &[u8]) -> Interested {
-        if self.all.is_empty() { Interested(0) } else { self.search(topic) }
+        let Some(&first) = topic.first() else { return Interested(0) };
+        let bits = self.firsts[usize::from(first >> 5)];
+        if bits >> (first & 31) & 1 == 0 { Interested(0) } else { self.search(topic) }
+    }
+
+    /// The filters have changed.
+    fn note_firsts(&mut self) {
+        self.firsts = [0; 8];
+        for filter in self.all.iter().flat_map(|reader| &reader.filters) {
+            match filter.text.first().filter(|_| filter.literal > 0) {
+                Some(first) => self.firsts[usize::from(first >> 5)] |= 1 << (first & 31),
+                None => self.firsts = [u32::MAX; 8],
+            }
+        }
     }
 
     fn search(&self, topic: &[u8]) -> Interested {
@@ -219,6 +234,7 @@ impl Core {
         let literal = text.iter().position(|byte| matches!(byte, b'+' | b'#')).unwrap_or(text.len());
         let literal = u16::try_from(literal).unwrap_or(u16::MAX);
         push_reserved(&mut reader.filters, Filter { text, literal, tag, replay: Some(0) });
+        self.readers.note_firsts();
         Ok(())
     }
 
@@ -231,6 +247,7 @@ impl Core {
             self.memory.release(core::mem::take(&mut reader.filters));
             self.forget_queue(id);
         }
+        self.readers.note_firsts();
         true
     }
 
@@ -248,6 +265,7 @@ impl Core {
             self.memory.release_block(filter.text);
         }
         self.memory.release(core::mem::take(&mut reader.filters));
+        self.readers.note_firsts();
         self.forget_queue(id);
     }
 
@@ -347,5 +365,30 @@ impl Core {
     pub(crate) fn is_waiting(&self, id: ReaderId) -> bool {
         let reader = self.readers.all.get(usize::from(id.0));
         reader.is_some_and(|reader| !reader.queue.is_empty() || reader.walking().is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quick_look_overlooks_nobody() {
+        let filters =
+            ["#", "+", "+/b", "a", "a/#", "a/b", "a/b/#", "a/+", "ab/+", "/", "/#", "$x/#", "\u{e4}/+"];
+        let topics = ["a", "a/b", "a/b/c", "ab", "ab/c", "b", "/", "/b", "$x", "$x/y", "\u{e4}/b", "\u{e4}"];
+        let mut core = Core::new(crate::Policy::default(), 1);
+        let reader = core.open_reader().unwrap();
+        for filter in filters {
+            core.listen(reader, filter, 7).unwrap();
+            for topic in topics {
+                let name = TopicName::new(topic).unwrap();
+                let expected = matches(TopicFilter::new(filter).unwrap(), name);
+                let found = !core.readers.interested(topic.as_bytes()).is_nobody();
+                assert_eq!(found, expected, "{filter} {topic}");
+            }
+            assert!(core.stop_listening(reader, 7));
+            assert!(topics.iter().all(|topic| core.readers.interested(topic.as_bytes()).is_nobody()));
+        }
     }
 }
