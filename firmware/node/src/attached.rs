@@ -46,6 +46,7 @@ impl Attached {
 impl<B: Board> Node<B> {
     /// Opens a console for one more program; `None` if there are as many as there may be.
     pub fn attach_console(&mut self) -> Option<ConsoleId> {
+        self.stir();
         let attached = &mut self.attached;
         if attached.consoles.len() >= ATTACHED_CONSOLES || attached.consoles.try_reserve(1).is_err() {
             return None;
@@ -58,6 +59,7 @@ impl<B: Board> Node<B> {
 
     /// The program has gone: what it had begun and not committed is dropped, a network that it tried included.
     pub fn detach_console(&mut self, id: ConsoleId) {
+        self.stir();
         let consoles = &mut self.attached.consoles;
         let Some(at) = consoles.iter().position(|(other, _)| *other == id) else { return };
         let (_, console) = consoles.remove(at);
@@ -71,6 +73,7 @@ impl<B: Board> Node<B> {
 
     /// As [`Node::console_input`], for an attached console.
     pub fn attached_input(&mut self, id: ConsoleId, bytes: &[u8]) {
+        self.stir();
         if let Some(console) = self.attached.get_mut(id) {
             console.receive(bytes);
         }
@@ -88,6 +91,7 @@ impl<B: Board> Node<B> {
 
     /// As [`Node::console_written`], for an attached console.
     pub fn attached_written(&mut self, id: ConsoleId, bytes: usize) {
+        self.stir();
         if let Some(console) = self.attached.get_mut(id) {
             console.output.written(bytes);
         }

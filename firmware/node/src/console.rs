@@ -198,10 +198,12 @@ impl Console {
 
 impl<B: Board> Node<B> {
     /// Works on what came in on the console whose turn it is: one slice of hashing and one command at most.
+    #[inline]
     pub(crate) fn poll_console(&mut self) -> Option<Instant> {
-        if self.console.is_idle() {
-            return None;
-        }
+        if self.console.is_idle() { None } else { self.work_console() }
+    }
+
+    fn work_console(&mut self) -> Option<Instant> {
         if let Some((asker, name, hash)) = self.console.hash() {
             let answer = self.change(|draft| draft.set_user(&name, hash));
             self.console.answer(asker, answer);

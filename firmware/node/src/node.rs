@@ -57,6 +57,10 @@ pub struct Node<B: Board> {
     #[cfg(feature = "automation")]
     pub(crate) automation: crate::automation::Automation,
     journal: Journal,
+    /// Nothing has happened since [`Node::poll`] has looked at everything but the broker, so that none of it has anything
+    /// to do before this.
+    rests: bool,
+    parts_due: Option<Instant>,
 }
 
 impl<B: Board> Node<B> {
@@ -89,6 +93,8 @@ impl<B: Board> Node<B> {
             actions: VecDeque::new(),
             now,
             journal: Journal::new(regions.retained),
+            rests: false,
+            parts_due: None,
             console: Console::default(),
             attached: Attached::default(),
             wifi: Wifi::default(),
@@ -251,6 +257,7 @@ impl<B: Board> Node<B> {
 
     /// Puts other settings in the place of all that is set, as one commit; nothing is written if they are the same.
     pub fn adopt(&mut self, mut settings: Settings) -> Result<(), AdoptError> {
+        self.stir();
         self.check(&settings)?;
         settings.raise_generation(self.settings.generation());
         // What is on trial is in use and not stored.
@@ -299,6 +306,12 @@ impl<B: Board> Node<B> {
         self.broker.next_want()
     }
 
+    /// Whether [`Node::next_action`] has anything.
+    #[inline]
+    pub fn has_actions(&self) -> bool {
+        !self.actions.is_empty()
+    }
+
     /// What the board is to do.
     pub fn next_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
@@ -306,6 +319,7 @@ impl<B: Board> Node<B> {
 
     /// Takes what came in on the console; it is worked on in [`Node::poll`].
     pub fn console_input(&mut self, bytes: &[u8]) {
+        self.stir();
         self.console.receive(bytes);
     }
 
@@ -316,6 +330,7 @@ impl<B: Board> Node<B> {
 
     /// The first `bytes` of [`Node::console_output`] are written.
     pub fn console_written(&mut self, bytes: usize) {
+        self.stir();
         self.console.output.written(bytes);
     }
 
@@ -333,6 +348,20 @@ impl<B: Board> Node<B> {
     pub fn poll(&mut self, now: Instant) -> Option<Instant> {
         self.now = now;
         let broker = self.broker.poll(now);
+        if self.rests
+            && self.parts_due.is_none_or(|due| now < due)
+            && !self.broker.has_news()
+            && !self.has_messages()
+        {
+            return earlier(broker, self.parts_due);
+        }
+        let parts = self.poll_parts();
+        earlier(broker, parts)
+    }
+
+    /// Whatever is not the broker.
+    fn poll_parts(&mut self) -> Option<Instant> {
+        let now = self.now;
         if self.broker.has_changes() {
             self.journal.note_changes();
         }
@@ -351,9 +380,16 @@ impl<B: Board> Node<B> {
         let automation = None;
         self.report_events();
         let messages = self.has_messages().then_some(now);
-        [console, trial, files, wifi, journal, scripts, automation, messages]
-            .into_iter()
-            .fold(broker, earlier)
+        let parts = [console, trial, files, wifi, journal, scripts, automation, messages];
+        self.parts_due = parts.into_iter().flatten().min();
+        // A radio changes by itself.
+        self.rests = self.board.radio().is_none();
+        self.parts_due
+    }
+
+    /// Something came that may make the parts' deadlines earlier.
+    pub(crate) fn stir(&mut self) {
+        self.rests = false;
     }
 
     /// Whether the firmware itself has messages to read: also of this turn, in which its parts may have published.
@@ -377,6 +413,7 @@ impl<B: Board> Node<B> {
     /// Stores at once what waits to be stored: before a reset or the end of the process. It gives up where the next
     /// message would fare no better.
     pub fn flush(&mut self) {
+        self.stir();
         loop {
             match self.store_next() {
                 Step::Idle => return,

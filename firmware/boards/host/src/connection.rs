@@ -179,10 +179,20 @@ impl Connection {
     }
 
     /// Whether more can be written at once. The transport's end is an error.
+    #[inline]
     fn write(&mut self, node: &mut Node<HostBoard>, now: Instant, buffer: &mut [u8]) -> io::Result<bool> {
-        if self.phase == Phase::Draining {
+        if !self.has_output || self.phase == Phase::Draining {
             return Ok(false);
         }
+        self.write_output(node, now, buffer)
+    }
+
+    fn write_output(
+        &mut self,
+        node: &mut Node<HostBoard>,
+        now: Instant,
+        buffer: &mut [u8],
+    ) -> io::Result<bool> {
         for _ in 0..WRITES_PER_TURN {
             if !self.has_output || !self.writable {
                 return Ok(false);

@@ -209,12 +209,14 @@ impl Server {
             let mut timeout = Some(Duration::ZERO);
             for _ in 0..ROUNDS_PER_TURN {
                 let deadline = self.node.poll(now);
-                let done = self.actions()?;
-                if let Some((address, error)) = done.refused {
-                    self.listening_refused(address, &error);
-                }
-                if let Some(outcome) = done.outcome {
-                    break 'run outcome;
+                if self.node.has_actions() {
+                    let done = self.actions()?;
+                    if let Some((address, error)) = done.refused {
+                        self.listening_refused(address, &error);
+                    }
+                    if let Some(outcome) = done.outcome {
+                        break 'run outcome;
+                    }
                 }
                 let settled = self.wants(now);
                 // Room on the console may let the next command in.
@@ -321,9 +323,8 @@ impl Server {
         };
         let drained = self.draining.front().map(|draining| draining.until);
         let next = earlier(earlier(deadline, paused), drained)?;
-        // Rounded up: waking a little too early would only turn the loop once more for nothing.
-        let millis = next.as_micros().saturating_sub(now.as_micros()).div_ceil(1000);
-        Some(Duration::from_millis(millis))
+        // mio rounds it up to milliseconds: waking a little too early would only turn the loop once more for nothing.
+        Some(Duration::from_micros(next.as_micros().saturating_sub(now.as_micros())))
     }
 
     fn actions(&mut self) -> Result<Done, ServerError> {
@@ -494,7 +495,14 @@ impl Server {
         self.follow_up(number, after);
     }
 
+    #[inline]
     fn follow_up(&mut self, number: usize, after: After) {
+        if after != After::Wait {
+            self.follow_on(number, after);
+        }
+    }
+
+    fn follow_on(&mut self, number: usize, after: After) {
         match after {
             After::Wait => {}
             After::Again => {
@@ -539,7 +547,19 @@ impl Server {
     }
 
     /// Whether anything was written.
+    #[inline]
     fn write_console(&mut self) -> Result<bool, ServerError> {
+        #[cfg(unix)]
+        let is_attached = self.control.is_some();
+        #[cfg(not(unix))]
+        let is_attached = false;
+        if !is_attached && self.node.console_output().is_empty() {
+            return Ok(false);
+        }
+        self.write_consoles()
+    }
+
+    fn write_consoles(&mut self) -> Result<bool, ServerError> {
         #[cfg(unix)]
         let mut wrote = self.control.as_mut().is_some_and(|control| control.write(&mut self.node));
         #[cfg(not(unix))]

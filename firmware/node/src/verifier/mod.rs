@@ -307,7 +307,15 @@ impl Verifier for Accounts {
         Verdict::Pending
     }
 
+    #[inline]
     fn work(&mut self, now: Instant) -> Progress {
+        if self.running.is_none() && !self.is_dropped { Progress::Idle } else { self.work_on(now) }
+    }
+}
+
+impl Accounts {
+    /// A slice of the verification that runs.
+    fn work_on(&mut self, now: Instant) -> Progress {
         if core::mem::take(&mut self.is_dropped) {
             return Progress::Finished;
         }
