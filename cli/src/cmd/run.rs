@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use clap::Args;
 use obkmq_config::settings::Anonymous;
 use obkmq_host::{Console, OpenError, Outcome, ServerError, Setup, SetupError, Stop, start};
@@ -11,7 +12,6 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::interrupt;
 use crate::target::DEFAULT_PORT;
 
 /// A command that works on the folder of a stopped broker has it for a moment; a start waits for so long.
@@ -45,8 +45,13 @@ impl Run {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<()> {
         let setup = Setup { listen: self.listen, data: self.data, config: self.config };
         let stop = Stop::new();
-        let asked = stop.clone();
-        interrupt::arm_with(move || asked.request());
+        #[cfg(unix)]
+        stop.on_signals(Exit::Interrupted.code().into()).context("signals cannot be caught")?;
+        #[cfg(not(unix))]
+        {
+            let asked = stop.clone();
+            crate::interrupt::arm_with(move || asked.request());
+        }
         // `reboot` on its console ends the node and starts it anew, as on a chip.
         while serve(&setup, &stop, context)? == Outcome::Reboot {
             context.note("The console asked for a restart.");

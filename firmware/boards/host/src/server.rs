@@ -92,6 +92,9 @@ pub struct Server {
     console_waits: bool,
     #[cfg(unix)]
     control: Option<Control>,
+    /// Wakes the loop for as long as it is there.
+    #[cfg(unix)]
+    _signalled: Option<mio::net::UnixStream>,
     poll: Poll,
     started: Clock,
     connections: Connections,
@@ -140,6 +143,12 @@ impl Server {
         let poll = Poll::new()?;
         stop.wake_with(Waker::new(poll.registry(), WAKER)?);
         #[cfg(unix)]
+        let mut signalled = stop.signalled()?;
+        #[cfg(unix)]
+        if let Some(signalled) = &mut signalled {
+            poll.registry().register(signalled, WAKER, Interest::READABLE)?;
+        }
+        #[cfg(unix)]
         if let Some(descriptor) = console.descriptor() {
             poll.registry().register(
                 &mut mio::unix::SourceFd(&descriptor),
@@ -158,6 +167,8 @@ impl Server {
             console_waits: false,
             #[cfg(unix)]
             control: None,
+            #[cfg(unix)]
+            _signalled: signalled,
             poll,
             started,
             connections: Connections::default(),
