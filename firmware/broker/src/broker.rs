@@ -130,6 +130,7 @@ impl<V: Verifier> Broker<V> {
 
     /// Bytes have arrived. Returns how many were taken; with fewer than given the link is paused: the board keeps the
     /// rest, reads no more, and brings the rest again after [`Want::Read`].
+    #[inline]
     pub fn receive(&mut self, now: Instant, link: LinkId, bytes: &[u8]) -> usize {
         let mut taken = self.core.receive(now, link, bytes);
         // A CONNECT whose sender is known is let in at once, and what came behind it is read.
@@ -214,6 +215,12 @@ impl<V: Verifier> Broker<V> {
     /// Takes note of what the board's radio tells of itself; from now on it stands under `$SYS`, too.
     pub fn note_radio(&mut self, figures: RadioFigures) {
         self.core.counters.radio = Some(figures);
+    }
+
+    /// The longest turn that was noted lately, in microseconds; it is forgotten when the figures have told it.
+    #[inline]
+    pub fn turn_maximum_micros(&self) -> u32 {
+        self.core.counters.turn_maximum_micros
     }
 
     /// The next wish, until there is none. Each is told once.

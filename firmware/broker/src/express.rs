@@ -25,6 +25,7 @@ use crate::outbox::Size;
 use crate::session::{Marks, Session};
 use crate::slab::Handle;
 use crate::state::Core;
+use crate::statistics::Statistics;
 use crate::time::Moment;
 
 /// Bytes of an answer that says success and nothing else.
@@ -100,6 +101,31 @@ impl Express {
     pub(crate) fn is_begun(&self, link: Handle<Link>) -> bool {
         self.message.link == Some(link) && self.message.taken > 0
             || self.answer.link == Some(link) && self.answer.taken > 0
+    }
+
+    /// The transport of a link that is [`mark::EXPRESS`] has taken something. Returns how much of it belongs to the outbox.
+    #[inline]
+    pub(crate) fn sent(
+        &mut self,
+        link: Handle<Link>,
+        entry: &mut Link,
+        bytes: usize,
+        counters: &mut Statistics,
+    ) -> usize {
+        let is_message = self.message.link == Some(link);
+        let (rest, size) = if is_message {
+            (self.message.take(bytes), Size::Message { bytes: self.message_bytes })
+        } else {
+            (self.answer.take(bytes), Size::Reply { weight: 1 })
+        };
+        if rest.is_some() {
+            counters.messages_sent += u64::from(is_message);
+            entry.marks &= !mark::EXPRESS;
+            entry.discount(size);
+        }
+        let rest = rest.unwrap_or(0);
+        counters.bytes_sent += (bytes - rest) as u64;
+        rest
     }
 
     /// Messages that are stored nowhere else.
@@ -217,26 +243,6 @@ impl Core {
         entry.marks |= mark::EXPRESS;
         entry.count(size);
         self.tell_output(link);
-    }
-
-    /// The transport of a link that is [`mark::EXPRESS`] has taken something. Returns how much of it belongs to the outbox.
-    #[inline]
-    pub(crate) fn sent_express(&mut self, link: Handle<Link>, bytes: usize) -> usize {
-        let is_message = self.express.message.link == Some(link);
-        let (rest, size) = if is_message {
-            (self.express.message.take(bytes), Size::Message { bytes: self.express.message_bytes })
-        } else {
-            (self.express.answer.take(bytes), Size::Reply { weight: 1 })
-        };
-        if rest.is_some() {
-            self.counters.messages_sent += u64::from(is_message);
-            let entry = &mut self.links[link];
-            entry.marks &= !mark::EXPRESS;
-            entry.discount(size);
-        }
-        let rest = rest.unwrap_or(0);
-        self.counters.bytes_sent += (bytes - rest) as u64;
-        rest
     }
 
     /// A client has acknowledged a message. Says whether it is the one in its place, all of which it was sent.

@@ -459,14 +459,14 @@ impl Links {
 impl core::ops::Index<Handle<Link>> for Links {
     type Output = Link;
 
-    #[inline]
+    #[inline(always)]
     fn index(&self, handle: Handle<Link>) -> &Link {
         &self.slab[handle]
     }
 }
 
 impl core::ops::IndexMut<Handle<Link>> for Links {
-    #[inline]
+    #[inline(always)]
     fn index_mut(&mut self, handle: Handle<Link>) -> &mut Link {
         &mut self.slab[handle]
     }

@@ -141,7 +141,7 @@ impl Core {
         entry.taken_at = self.now;
         let mut rest = bytes;
         if entry.marks & mark::EXPRESS != 0 {
-            rest = self.sent_express(link, bytes);
+            rest = self.express.sent(link, entry, bytes, &mut self.counters);
         }
         if rest > 0 {
             match filled {
@@ -335,7 +335,12 @@ impl Core {
         let entry = &mut self.links[link];
         entry.taken_at = self.now;
         let tell = !core::mem::replace(&mut entry.writing, true);
-        self.wake_for_output(link);
+        if entry.state == State::Connected {
+            let stuck_at = entry.stuck_at(&self.policy.limits);
+            self.wake_by(stuck_at);
+        } else {
+            self.wake_for(link);
+        }
         if tell {
             self.want(link, Want::Write);
         }

@@ -62,7 +62,7 @@ impl Core {
         let Some(session) = self.links[link].session else { return Ok(Outcome::Done) };
         if publish.properties.is_empty() {
             let outcome = self.publish_from(link, session, publish, topic_of(publish), Moment::NEVER);
-            self.counters.messages_received += u64::from(outcome == Ok(Outcome::Done));
+            self.counters.messages_received += u64::from(matches!(outcome, Ok(Outcome::Done)));
             return outcome;
         }
         let naming = match self.naming(link, publish)? {
@@ -89,7 +89,7 @@ impl Core {
             }
             Naming::Set(_) | Naming::Plain => {}
         }
-        self.counters.messages_received += u64::from(outcome == Ok(Outcome::Done));
+        self.counters.messages_received += u64::from(matches!(outcome, Ok(Outcome::Done)));
         outcome
     }
 

@@ -244,7 +244,7 @@ impl Sessions {
         memory.release_block(session.client_id);
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn get(&self, handle: Handle<Session>) -> &Session {
         &self.slab[handle]
     }

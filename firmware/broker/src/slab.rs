@@ -233,7 +233,7 @@ impl<T, const CHUNK: usize> Slab<T, CHUNK> {
 impl<T, const CHUNK: usize> Index<Handle<T>> for Slab<T, CHUNK> {
     type Output = T;
 
-    #[inline]
+    #[inline(always)]
     fn index(&self, handle: Handle<T>) -> &T {
         let chunk = &self.chunks[handle.index() >> Self::CHUNK_SHIFT];
         match &chunk.entries[handle.index() & (CHUNK - 1)] {
@@ -244,7 +244,7 @@ impl<T, const CHUNK: usize> Index<Handle<T>> for Slab<T, CHUNK> {
 }
 
 impl<T, const CHUNK: usize> IndexMut<Handle<T>> for Slab<T, CHUNK> {
-    #[inline]
+    #[inline(always)]
     fn index_mut(&mut self, handle: Handle<T>) -> &mut T {
         let chunk = &mut self.chunks[handle.index() >> Self::CHUNK_SHIFT];
         match &mut chunk.entries[handle.index() & (CHUNK - 1)] {

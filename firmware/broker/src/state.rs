@@ -118,6 +118,7 @@ impl Core {
     }
 
     /// Tells the board, once, that a link needs something.
+    #[inline]
     pub(crate) fn want(&mut self, link: Handle<Link>, want: Want) {
         let entry = &mut self.links[link];
         let listed = entry.wants != 0;
@@ -127,8 +128,12 @@ impl Core {
         }
     }
 
+    #[inline]
     pub(crate) fn next_want(&mut self) -> Option<(LinkId, Want)> {
-        let link = self.wanting.front()?;
+        Some(self.take_want(self.wanting.front()?))
+    }
+
+    fn take_want(&mut self, link: Handle<Link>) -> (LinkId, Want) {
         let entry = &mut self.links[link];
         let is_wanted = |want: Want| entry.wants & want.bit() != 0;
         let want = if is_wanted(Want::Write) {
@@ -143,7 +148,7 @@ impl Core {
         if entry.wants == 0 {
             self.wanting.pop_front(&mut self.links);
         }
-        Some((id, want))
+        (id, want)
     }
 
     pub(crate) fn log(&mut self, event: Event) {

@@ -5,7 +5,7 @@
 //! what brings a deadline nearer says so with [`Core::wake_for`].
 
 use crate::event::{DisconnectReason, RefusedReason};
-use crate::limits::{EXPIRY_INTERVAL_SECONDS, SLOWEST_PACKET_BYTES_PER_SECOND};
+use crate::limits::{EXPIRY_INTERVAL_SECONDS, Limits, SLOWEST_PACKET_BYTES_PER_SECOND};
 use crate::link::{Extra, Link, Pause, State, mark};
 use crate::session::{Marks, NEVER_EXPIRES, Session};
 use crate::slab::Handle;
@@ -93,30 +93,6 @@ impl Core {
         }
     }
 
-    /// Takes note that an outbox, empty until now, has something to send.
-    #[inline]
-    pub(crate) fn wake_for_output(&mut self, link: Handle<Link>) {
-        let entry = &self.links[link];
-        if entry.state == State::Connected {
-            let stuck_at = self.stuck_at(entry);
-            self.wake_by(stuck_at);
-        } else {
-            self.wake_for(link);
-        }
-    }
-
-    /// When a client is given up that takes nothing.
-    #[inline]
-    fn stuck_at(&self, entry: &Link) -> Moment {
-        let limit_ms = self.policy.limits.send_timeout_ms;
-        // Whoever promises to be heard of often is found to be gone as soon.
-        let timeout_ms = match keep_alive_ms(entry) {
-            0 => limit_ms,
-            keep_alive_ms => limit_ms.min(keep_alive_ms),
-        };
-        entry.taken_at.after_millis(timeout_ms.into())
-    }
-
     /// Takes note that a session has a new deadline.
     pub(crate) fn wake_for_session(&mut self, session: Handle<Session>) {
         if let Some(moment) = self.next_session_due(session) {
@@ -185,7 +161,7 @@ impl Core {
                 let is_stalled = entry.marks & mark::STALLED != 0;
                 let silent = (keep_alive_ms != 0 && entry.pause.is_none() && !is_stalled)
                     .then(|| (after(entry.received_at, keep_alive_ms), Due::KeepAlive));
-                let stuck = (!entry.outbox_is_empty()).then(|| (self.stuck_at(entry), Due::NotReading));
+                let stuck = (!entry.outbox_is_empty()).then(|| (entry.stuck_at(limits), Due::NotReading));
                 let stalled =
                     is_stalled.then(|| (after(entry.received_at, limits.stall_timeout_ms), Due::NoMemory));
                 let partial = self
@@ -207,6 +183,19 @@ impl Core {
             Due::NoMemory => self.disconnect(link, DisconnectReason::OutOfMemory),
             Due::Left => self.close_link(link),
         }
+    }
+}
+
+impl Link {
+    /// When a client is given up that takes nothing.
+    #[inline]
+    pub(crate) fn stuck_at(&self, limits: &Limits) -> Moment {
+        // Whoever promises to be heard of often is found to be gone as soon.
+        let timeout_ms = match keep_alive_ms(self) {
+            0 => limits.send_timeout_ms,
+            keep_alive_ms => limits.send_timeout_ms.min(keep_alive_ms),
+        };
+        self.taken_at.after_millis(timeout_ms.into())
     }
 }
 

@@ -159,7 +159,7 @@ impl FixedHeader {
     }
 
     /// Writes the header.
-    #[inline]
+    #[inline(always)]
     pub fn encode(&self, sink: &mut impl Sink) {
         let first = ((self.packet_type as u8) << 4) | (self.flags & 0x0F);
         if let Ok(length @ 0..0x80) = u8::try_from(self.remaining_length) {

@@ -48,9 +48,10 @@ impl<'a> Window<'a> {
 }
 
 impl Sink for Window<'_> {
-    #[inline]
+    // So that a length which the caller knows is one that the compiler knows.
+    #[inline(always)]
     fn put(&mut self, bytes: &[u8]) {
-        // Nearly always all of it goes in; and a length that the caller knows is one that the compiler knows.
+        // Nearly always all of it goes in.
         if self.skip == 0
             && let Some(end) = self.written.checked_add(bytes.len())
             && let Some(to) = self.buffer.get_mut(self.written..end)

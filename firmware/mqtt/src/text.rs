@@ -82,7 +82,7 @@ impl<'a> Binary<'a> {
 }
 
 /// Writes a two-byte length and the bytes; the checked types guarantee that the length fits.
-#[inline]
+#[inline(always)]
 pub(crate) fn put_counted(bytes: &[u8], sink: &mut impl Sink) {
     let length = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
     sink.put(&length.to_be_bytes());

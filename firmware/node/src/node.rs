@@ -410,6 +410,11 @@ impl<B: Board> Node<B> {
         self.broker.note_turn(micros);
     }
 
+    /// The longest turn that was noted lately.
+    pub fn turn_maximum_micros(&self) -> u32 {
+        self.broker.turn_maximum_micros()
+    }
+
     /// Stores at once what waits to be stored: before a reset or the end of the process. It gives up where the next
     /// message would fare no better.
     pub fn flush(&mut self) {

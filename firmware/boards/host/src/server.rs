@@ -212,7 +212,8 @@ impl Server {
     pub fn run(&mut self, stop: &Stop) -> Result<Outcome, ServerError> {
         let mut events = Events::with_capacity(EVENTS_PER_TURN);
         // Read once a turn: a turn is short, and deadlines are in milliseconds at best.
-        let mut now = self.now();
+        let mut began = Clock::now();
+        let mut now = self.instant(began);
         let outcome = 'run: loop {
             if stop.is_requested() {
                 break Outcome::Stopped;
@@ -236,16 +237,18 @@ impl Server {
                     break;
                 }
             }
-            self.note_turn(now);
+            self.note_turn(began);
             self.rest(now, timeout);
             match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                    now = self.now();
+                    began = Clock::now();
+                    now = self.instant(began);
                     continue;
                 }
                 result => result?,
             }
-            now = self.now();
+            began = Clock::now();
+            now = self.instant(began);
             std::mem::swap(&mut self.turns, &mut self.again);
             for &number in &self.turns {
                 if let Some(connection) = self.connections.get_mut(number) {
@@ -294,17 +297,23 @@ impl Server {
         Ok(outcome)
     }
 
-    fn now(&self) -> Instant {
-        let elapsed = self.started.elapsed();
+    /// The node's time.
+    fn instant(&self, clock: Clock) -> Instant {
+        let elapsed = clock.saturating_duration_since(self.started);
         // 64 bits of microseconds are half a million years.
         Instant::from_micros(
             elapsed.as_secs().saturating_mul(1_000_000).saturating_add(elapsed.subsec_micros().into()),
         )
     }
 
-    fn note_turn(&mut self, began: Instant) {
-        let micros = self.now().as_micros().saturating_sub(began.as_micros());
-        self.node.note_turn(u32::try_from(micros).unwrap_or(u32::MAX));
+    fn note_turn(&mut self, began: Clock) {
+        let ended = Clock::now();
+        // Only the longest counts, and to compare costs less than to subtract.
+        let longest = Duration::from_micros(self.node.turn_maximum_micros().into());
+        if began.checked_add(longest).is_none_or(|longest| ended > longest) {
+            let micros = ended.saturating_duration_since(began).as_micros();
+            self.node.note_turn(u32::try_from(micros).unwrap_or(u32::MAX));
+        }
     }
 
     /// Lets the operating system gather what floods in. Elsewhere than on Unix a sleep takes milliseconds.
@@ -558,7 +567,7 @@ impl Server {
     }
 
     /// Whether anything was written.
-    #[inline]
+    #[inline(always)]
     fn write_console(&mut self) -> Result<bool, ServerError> {
         #[cfg(unix)]
         let is_attached = self.control.is_some();
