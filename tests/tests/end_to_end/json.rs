@@ -55,6 +55,8 @@ const LINES: &[Line] = &[
     ("script run script.be", "", 0, &["print"]),
     ("script run wrong.be", "", 1, &["script-error"]),
     ("script check script.be wrong.be", "", 1, &["check"]),
+    ("script import http://127.0.0.1:1", "", 9, &["error"]),
+    ("script import http://house:apple@127.0.0.1", "", 2, &["error"]),
     ("backup backup.bin --port PORT", "", 0, &["backup"]),
     ("restore backup.bin --yes --port PORT", "", 0, &["restore"]),
     ("image info IMAGE", "", 0, &["image"]),

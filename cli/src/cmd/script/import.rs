@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::quiet::Quietly;
 
 /// How long the device may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -32,7 +33,7 @@ Example:
   obkmq script import http://192.168.1.40 --into lamp")]
 pub(crate) struct Import {
     /// The device's address, as in a browser
-    #[arg(value_name = "http://DEVICE", value_parser = device)]
+    #[arg(value_name = "http://DEVICE", value_parser = Quietly(device))]
     device: String,
     /// The folder (default: the current one)
     #[arg(long, value_name = "DIR", default_value = ".", hide_default_value = true)]
