@@ -142,7 +142,7 @@ impl<N: Numbers> Vm<N> {
         Budget::push_reserved(&mut self.frames, frame)?;
         self.pc = 0;
         self.base = base;
-        self.proto = Some(proto_id);
+        self.proto = proto_id;
         Ok(())
     }
 

@@ -10,11 +10,13 @@ macro_rules! operations {
         }
 
         impl Op {
+            /// The compiler sees that this is a comparison, and no table.
             #[inline]
             pub(crate) const fn of(instruction: u32) -> Option<Op> {
-                const ALL: &[Op] = &[$(Op::$name,)*];
-                let place = (instruction >> 26) as usize;
-                if place < ALL.len() { Some(ALL[place]) } else { None }
+                match instruction >> 26 {
+                    $(place if place == Op::$name as u32 => Some(Op::$name),)*
+                    _ => None,
+                }
             }
         }
     };

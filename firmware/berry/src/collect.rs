@@ -4,12 +4,13 @@
 //! the slabs finds it: no depth and no breadth of objects needs memory here.
 
 use crate::heap::Heap;
-use crate::limits::MARK_STACK;
+use crate::limits::{IDLE_SLOTS, MARK_STACK};
 use crate::memory::Budget;
 use crate::numbers::Numbers;
 use crate::objects::{Cell, Member, Parent, Small};
 use crate::slab::{Colour, Key, Slab, StrId};
 use crate::value::Value;
+use crate::vm::{OPERATOR_SLOTS, Then, Vm};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -333,5 +334,70 @@ impl<N: Numbers> Heap<N> {
             + self.modules.live()
             + self.protos.live()
             + self.cells.live()
+    }
+}
+
+impl<N: Numbers> Vm<N> {
+    /// Frees what nothing refers to any more.
+    pub fn collect(&mut self) {
+        let mut marker = Marker::new();
+        let top = self.top().min(self.stack.len());
+        for place in 0..top {
+            if let Some(&value) = self.stack.get(place) {
+                self.heap.mark(&mut marker, value);
+            }
+        }
+        // What lies above belongs to calls that are over.
+        if let Some(rest) = self.stack.get_mut(top..) {
+            rest.fill(Value::Nil);
+        }
+        let mut place = 0;
+        while let Some((name, value)) = self.globals.entry(place) {
+            self.heap.mark_str(name);
+            self.heap.mark(&mut marker, value);
+            place += 1;
+        }
+        for frame in &self.frames {
+            self.heap.mark(&mut marker, Value::Closure(frame.closure));
+            self.heap.mark_proto(&mut marker, frame.proto);
+            if let Then::Construct(instance) = frame.then {
+                self.heap.mark(&mut marker, Value::Instance(instance));
+            }
+        }
+        for &(name, value) in self.modules.iter().chain(&self.imports) {
+            self.heap.mark_str(name);
+            self.heap.mark(&mut marker, value);
+        }
+        for &value in &self.held {
+            self.heap.mark(&mut marker, value);
+        }
+        for &cell in &self.open_cells {
+            self.heap.mark_cell(&mut marker, cell);
+        }
+        self.heap.mark(&mut marker, self.exception.0);
+        self.heap.mark(&mut marker, self.exception.1);
+        self.heap.mark_rest(&mut marker);
+        let seen = self.heap.sweep();
+        if self.frames.is_empty() && self.suspended.is_none() {
+            // Room for a callback or two is kept; a deep recursion's is given back.
+            self.stack.truncate(IDLE_SLOTS.max(top));
+            self.heap.budget.shrink(&mut self.stack, IDLE_SLOTS.max(top));
+        }
+        // A heap that is nearly full must not make a run endless by collecting all the time.
+        let cost = usize::try_from(seen / 4).unwrap_or(usize::MAX);
+        if self.spend(cost).is_err() {
+            self.reserve = 0;
+        }
+    }
+
+    /// The end of the part of the stack that is in use.
+    pub(crate) fn top(&self) -> usize {
+        let registers = self
+            .frames
+            .last()
+            .and_then(|frame| self.heap.protos.get(frame.proto).ok())
+            .map_or(0, |proto| usize::from(proto.registers));
+        let frame = if self.frames.is_empty() { 0 } else { self.base + registers + OPERATOR_SLOTS };
+        frame.max(self.scratch.unwrap_or(0))
     }
 }

@@ -125,7 +125,7 @@ impl<N: Numbers> Vm<N> {
         if let Some(frame) = self.frames.last() {
             self.pc = frame.pc as usize;
             self.base = frame.base as usize;
-            self.proto = Some(frame.proto);
+            self.proto = frame.proto;
         }
         Ok(())
     }
@@ -141,7 +141,7 @@ impl<N: Numbers> Vm<N> {
     }
 
     fn constant(&self, place: u32) -> Result<Value<N>> {
-        let proto = self.heap.protos.get(self.proto.ok_or(Raised)?)?;
+        let proto = self.heap.protos.get(self.proto)?;
         proto.constants.get(place as usize).copied().ok_or(Raised)
     }
 
@@ -197,7 +197,7 @@ impl<N: Numbers> Vm<N> {
     #[expect(clippy::too_many_lines, reason = "one arm per instruction")]
     fn go(&mut self, host: &mut dyn Host<N>, once: bool) -> Result<Option<Value<N>>> {
         loop {
-            let proto = self.heap.protos.get(self.proto.ok_or(Raised)?)?;
+            let proto = self.heap.protos.get(self.proto)?;
             let instruction = proto.instruction(self.pc).ok_or(Raised)?;
             self.pc += 1;
             match self.steps.checked_sub(1) {
@@ -213,7 +213,8 @@ impl<N: Numbers> Vm<N> {
                     self.set_register(a, value)?;
                 }
                 Op::Constant => {
-                    let value = self.constant(code::index(instruction))?;
+                    let place = code::index(instruction) as usize;
+                    let value = proto.constants.get(place).copied().ok_or(Raised)?;
                     self.set_register(a, value)?;
                 }
                 Op::Integer => {
@@ -258,6 +259,10 @@ impl<N: Numbers> Vm<N> {
                     let (left, right) = (self.operand_in(proto, b)?, self.operand_in(proto, c)?);
                     match (left, right) {
                         (Value::Int(x), Value::Int(y)) => self.set_register(a, Value::Int(x.add(y)))?,
+                        (Value::Str(x), Value::Str(y)) => {
+                            let string = self.joined(x, y)?;
+                            self.set_register(a, string)?;
+                        }
                         _ => self.arithmetic(host, Op::Add, left, right, self.base + a)?,
                     }
                 }
@@ -366,7 +371,7 @@ impl<N: Numbers> Vm<N> {
                 }
                 Op::GetIndex => {
                     let object = self.register(b as usize)?;
-                    let key = self.operand(c)?;
+                    let key = self.operand_in(proto, c)?;
                     self.get_index(host, object, key, self.base + a)?;
                 }
                 Op::SetIndex => {

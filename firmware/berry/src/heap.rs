@@ -88,15 +88,16 @@ impl<N: Numbers> Heap<N> {
         self.add_string(copy).map(Value::Str)
     }
 
-    /// A new string of two others in a row.
-    pub(crate) fn joined(&mut self, first: StrId, second: StrId) -> Result<Value<N>> {
+    /// A new string of two others in a row, and its length.
+    pub(crate) fn joined(&mut self, first: StrId, second: StrId) -> Result<(Value<N>, usize)> {
         let strings = &self.strings;
         let bytes = |id: StrId| match id.text() {
             Some(text) => Ok(text.as_bytes()),
             None => strings.get(id).map(|string| &*string.bytes),
         };
         let both = self.budget.join(bytes(first)?, bytes(second)?)?;
-        self.add_string(both).map(Value::Str)
+        let length = both.len();
+        Ok((Value::Str(self.add_string(both)?), length))
     }
 
     fn add_string(&mut self, bytes: Box<[u8]>) -> Result<StrId> {
@@ -104,7 +105,7 @@ impl<N: Numbers> Heap<N> {
             self.budget.release_block(bytes);
             return Err(raised);
         }
-        self.strings.insert(&mut self.budget, Str { bytes, interned: false })
+        self.strings.insert_reserved(Str { bytes, interned: false })
     }
 
     /// The one string with this text that names are compared with.

@@ -81,6 +81,7 @@ mod numbers;
 mod objects;
 mod operator;
 mod raised;
+mod run;
 mod single;
 mod slab;
 #[cfg(test)]
@@ -96,5 +97,6 @@ pub use crate::error::{Error, ErrorKind};
 pub use crate::host::{Answer, Call, Host, HostError, Silent};
 pub use crate::limits::Limits;
 pub use crate::numbers::{Integer, Narrow, Numbers, Real, Wide};
+pub use crate::run::{Argument, Progress};
 pub use crate::value::Value;
-pub use crate::vm::{Argument, Handle, Progress, Vm};
+pub use crate::vm::{Handle, Vm};

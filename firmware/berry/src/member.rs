@@ -397,7 +397,7 @@ impl<N: Numbers> Vm<N> {
         let value = match (object, key) {
             (Value::List(list), Value::Int(int)) => {
                 let list = self.heap.lists.get(list)?;
-                place_in(list.len(), int.wide()).and_then(|place| list.get(place)).copied()
+                place_in(list.len(), int.index()).and_then(|place| list.get(place)).copied()
             }
             (Value::Map(map), _) => self.heap.map_get(map, key)?,
             (Value::Str(_), _) => Some(self.string_item(object, key)?),
@@ -423,7 +423,7 @@ impl<N: Numbers> Vm<N> {
         match (object, key) {
             (Value::List(list), Value::Int(int)) => {
                 let list = self.heap.lists.get_mut(list)?;
-                if let Some(place) = place_in(list.len(), int.wide())
+                if let Some(place) = place_in(list.len(), int.index())
                     && let Some(element) = list.get_mut(place)
                 {
                     *element = value;
@@ -454,13 +454,13 @@ impl<N: Numbers> Vm<N> {
         let Value::Str(id) = object else { return Err(Raised) };
         let length = self.heap.text(id)?.len();
         let (first, end) = match key {
-            Value::Int(int) => match place_in(length, int.wide()) {
+            Value::Int(int) => match place_in(length, int.index()) {
                 Some(place) => (place, place + 1),
                 None => return self.raise(names::INDEX_ERROR, "string index out of range"),
             },
             Value::Range(range) => {
                 let Small::Range(range) = self.heap.smalls.get(range)? else { return Err(Raised) };
-                part_of(length, range.lower.wide(), range.upper.wide())
+                part_of(length, range.lower.index(), range.upper.index())
             }
             _ => return self.raise(names::INDEX_ERROR, "string indices must be integers"),
         };
@@ -482,16 +482,16 @@ impl<N: Numbers> Vm<N> {
 }
 
 /// The place that an index means: from the end if it is negative.
-pub(crate) fn place_in(length: usize, index: i64) -> Option<usize> {
-    let length = i64::try_from(length).ok()?;
+pub(crate) fn place_in(length: usize, index: isize) -> Option<usize> {
+    let length = isize::try_from(length).ok()?;
     let place = if index < 0 { index.checked_add(length)? } else { index };
     (0..length).contains(&place).then(|| usize::try_from(place).ok()).flatten()
 }
 
 /// The start and the end of the part that a range means; both of its ends belong to it.
-pub(crate) fn part_of(length: usize, lower: i64, upper: i64) -> (usize, usize) {
-    let signed = i64::try_from(length).unwrap_or(i64::MAX);
-    let from_end = |index: i64| if index < 0 { index.saturating_add(signed) } else { index };
+pub(crate) fn part_of(length: usize, lower: isize, upper: isize) -> (usize, usize) {
+    let signed = isize::try_from(length).unwrap_or(isize::MAX);
+    let from_end = |index: isize| if index < 0 { index.saturating_add(signed) } else { index };
     let first = from_end(lower).clamp(0, signed);
     let end = from_end(upper).saturating_add(1).clamp(first, signed);
     (usize::try_from(first).unwrap_or(length), usize::try_from(end).unwrap_or(length))

@@ -172,33 +172,39 @@ impl Budget {
 
     /// A copy without slack.
     pub(crate) fn copy<T: Copy>(&mut self, values: &[T]) -> Result<Box<[T]>, Raised> {
-        let mut list = Vec::new();
-        self.reserve_exact(&mut list, values.len())?;
+        let mut list = self.room(values.len())?;
         append_reserved(&mut list, values)?;
-        Ok(self.boxed(list))
+        Ok(self.block(list))
     }
 
     /// Two texts in one block.
     pub(crate) fn join(&mut self, first: &[u8], second: &[u8]) -> Result<Box<[u8]>, Raised> {
-        let mut list = Vec::new();
-        self.reserve_exact(&mut list, first.len().saturating_add(second.len()))?;
+        let mut list = self.room(first.len().saturating_add(second.len()))?;
         append_reserved(&mut list, first)?;
         append_reserved(&mut list, second)?;
-        Ok(self.boxed(list))
+        Ok(self.block(list))
     }
 
     /// A block of equal values.
     pub(crate) fn fill<T: Copy>(&mut self, length: usize, value: T) -> Result<Box<[T]>, Raised> {
-        let mut list = Vec::new();
-        self.reserve_exact(&mut list, length)?;
+        let mut list = self.room(length)?;
         list.resize(length, value);
-        Ok(self.boxed(list))
+        Ok(self.block(list))
     }
 
-    fn boxed<T>(&mut self, list: Vec<T>) -> Box<[T]> {
-        let before = list.capacity();
+    /// A list that is not charged yet, for so many elements.
+    fn room<T>(&mut self, length: usize) -> Result<Vec<T>, Raised> {
+        let mut list = Vec::new();
+        if !self.fits(size_of::<T>(), 0, length) || list.try_reserve_exact(length).is_err() {
+            return self.refuse();
+        }
+        Ok(list)
+    }
+
+    /// Charges what has been made in such room.
+    fn block<T>(&mut self, list: Vec<T>) -> Box<[T]> {
         let block = list.into_boxed_slice();
-        self.settle(size_of::<T>(), before, block.len());
+        self.settle(size_of::<T>(), 0, block.len());
         block
     }
 

@@ -75,6 +75,8 @@ pub trait Integer: Copy + Ord + Debug + Display + 'static {
     fn wide(self) -> i64;
     /// The bits, as an unsigned number.
     fn bits(self) -> u64;
+    /// As an index, or the nearest: an integer of the processor, which costs less than 64 bits do.
+    fn index(self) -> isize;
     /// `+`
     fn add(self, other: Self) -> Self;
     /// `-`
@@ -118,6 +120,11 @@ macro_rules! integer {
             #[inline]
             fn bits(self) -> u64 {
                 u64::from(self.cast_unsigned())
+            }
+
+            #[inline]
+            fn index(self) -> isize {
+                isize::try_from(self).unwrap_or(if self < 0 { isize::MIN } else { isize::MAX })
             }
 
             #[inline]

@@ -227,10 +227,10 @@ impl<N: Numbers> Vm<N> {
     }
 
     /// Two strings in a row.
-    fn joined(&mut self, x: StrId, y: StrId) -> Result<Value<N>> {
-        let length = self.heap.text(x)?.len() + self.heap.text(y)?.len();
+    pub(crate) fn joined(&mut self, x: StrId, y: StrId) -> Result<Value<N>> {
+        let (string, length) = self.heap.joined(x, y)?;
         self.spend(length / 8)?;
-        self.heap.joined(x, y)
+        Ok(string)
     }
 
     pub(crate) fn unary(

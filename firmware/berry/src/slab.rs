@@ -13,6 +13,11 @@ impl StrId {
     }
 }
 
+impl ProtoId {
+    /// There is no function at this place.
+    pub(crate) const NONE: Self = ProtoId(u32::MAX);
+}
+
 /// The place of an object.
 pub(crate) trait Key: Copy {
     fn new(index: u32) -> Self;
@@ -119,20 +124,26 @@ impl<K: Key, T> Slab<K, T> {
 
     pub(crate) fn insert(&mut self, budget: &mut Budget, value: T) -> Result<K, Raised> {
         self.reserve(budget)?;
+        self.insert_reserved(value)
+    }
+
+    /// After [`Slab::reserve`].
+    #[inline]
+    pub(crate) fn insert_reserved(&mut self, value: T) -> Result<K, Raised> {
         let entry = Entry::Live { colour: Colour::White, value };
         let place = self.vacant;
         match self.entries.get_mut(place as usize) {
             Some(slot) => {
-                if let Entry::Vacant { next } = *slot {
-                    self.vacant = next;
-                }
+                // Nothing is dropped here: the place is vacant.
+                let Entry::Vacant { next } = *slot else { return Err(Raised) };
+                self.vacant = next;
                 *slot = entry;
                 self.live += 1;
                 Ok(K::new(place))
             }
             None => {
                 let place = self.end();
-                budget.push(&mut self.entries, entry)?;
+                Budget::push_reserved(&mut self.entries, entry)?;
                 self.live += 1;
                 Ok(K::new(place))
             }

@@ -107,7 +107,7 @@ impl<N: Numbers> Vm<N> {
     // Closures.
 
     pub(crate) fn registers(&self) -> Result<usize> {
-        let proto = self.heap.protos.get(self.proto.ok_or(Raised)?)?;
+        let proto = self.heap.protos.get(self.proto)?;
         Ok(usize::from(proto.registers))
     }
 
@@ -121,7 +121,7 @@ impl<N: Numbers> Vm<N> {
     }
 
     pub(crate) fn make_closure(&mut self, a: usize, place: u32) -> Result<()> {
-        let outer = self.heap.protos.get(self.proto.ok_or(Raised)?)?;
+        let outer = self.heap.protos.get(self.proto)?;
         let proto = outer.proto(place as usize).ok_or(Raised)?;
         let count = self.heap.protos.get(proto)?.captures().len();
         self.heap.closures.reserve(&mut self.heap.budget)?;

@@ -44,9 +44,9 @@ fn call<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, _: Args) -> Result<Valu
 
 fn print<N: Numbers>(vm: &mut Vm<N>, host: &mut dyn Host<N>, args: Args) -> Result<Value<N>> {
     if let (Value::Str(id), 1) = (vm.arg(args, 0), args.count) {
-        let length = vm.heap.text(id)?.len();
-        vm.spend(length / 8)?;
-        host.print(vm.heap.text(id)?);
+        let text = vm.heap.text(id)?;
+        host.print(text);
+        vm.spend(text.len() / 8)?;
         return Ok(Value::Nil);
     }
     let mut text = crate::text::Text::default();

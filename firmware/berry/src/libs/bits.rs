@@ -1,14 +1,14 @@
 //! Numbers in a buffer of bytes: little endian, big endian where the size is negative, and bit by bit.
 
 /// The bytes that an index and a size mean; nothing where they are not all there.
-pub(super) fn place(length: usize, index: i64, size: usize) -> Option<usize> {
-    let signed = i64::try_from(length).ok()?;
+pub(super) fn place(length: usize, index: isize, size: usize) -> Option<usize> {
+    let signed = isize::try_from(length).ok()?;
     let first = usize::try_from(if index < 0 { index.checked_add(signed)? } else { index }).ok()?;
     (first.checked_add(size)? <= length).then_some(first)
 }
 
 /// How many bytes a size means, and whether the greatest comes first.
-pub(super) fn width(size: i64) -> Option<(usize, bool)> {
+pub(super) fn width(size: isize) -> Option<(usize, bool)> {
     match size {
         1..=4 => Some((usize::try_from(size).ok()?, false)),
         -4..=-1 => Some((usize::try_from(-size).ok()?, true)),

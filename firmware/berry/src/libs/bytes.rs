@@ -129,13 +129,13 @@ fn item<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Result<V
     let id = own(vm, args)?;
     let length = length(vm, id)?;
     match vm.arg(args, 1) {
-        Value::Int(int) => match place_in(length, int.wide()) {
+        Value::Int(int) => match place_in(length, int.index()) {
             Some(place) => Ok(Value::int(i64::from(byte(vm, id, place)?))),
             None => out_of_range(vm),
         },
         Value::Range(range) => {
             let &Small::Range(range) = vm.heap.smalls.get(range)? else { return Err(Raised) };
-            let (first, end) = part_of(length, range.lower.wide(), range.upper.wide());
+            let (first, end) = part_of(length, range.lower.index(), range.upper.index());
             part(vm, id, first, end)
         }
         _ => vm.raise(names::INDEX_ERROR, "bytes indices must be integers"),
@@ -171,7 +171,7 @@ fn size<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Result<V
     Ok(Value::length(length(vm, id)?))
 }
 
-fn width<N: Numbers>(vm: &mut Vm<N>, size: i64) -> Result<(usize, bool)> {
+fn width<N: Numbers>(vm: &mut Vm<N>, size: isize) -> Result<(usize, bool)> {
     match bits::width(size) {
         Some(width) => Ok(width),
         None => vm.raise(names::TYPE_ERROR, "size must be -4, -3, -2, -1, 1, 2, 3 or 4"),
@@ -202,7 +202,7 @@ fn geti<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Result<V
 
 /// The low 32 bits.
 #[expect(clippy::cast_possible_truncation, reason = "that is what is wanted")]
-const fn low(value: i64) -> u32 {
+const fn low(value: isize) -> u32 {
     value as u32
 }
 
@@ -256,7 +256,7 @@ fn setbits<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Resul
     let id = own(vm, args)?;
     let (offset, count) = bit_field(vm, args, id)?;
     let value = low(match vm.arg(args, 3) {
-        Value::Bool(flag) => i64::from(flag.get()),
+        Value::Bool(flag) => isize::from(flag.get()),
         _ => vm.int_arg(args, 3)?,
     });
     bits::write_bits(&mut vm.heap.bytes.get_mut(id)?.data, offset, count, value);
@@ -316,9 +316,9 @@ fn setbytes<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Resu
     else {
         return vm.wrong_argument("bytes", vm.arg(args, 2));
     };
-    let clamp = |value: i64| usize::try_from(value.max(0)).unwrap_or(usize::MAX);
+    let clamp = |value: isize| usize::try_from(value.max(0)).unwrap_or(usize::MAX);
     let from = clamp(vm.int_arg_or(args, 3, 0)?).min(length(vm, source)?);
-    let count = clamp(vm.int_arg_or(args, 4, i64::MAX)?).min(length(vm, source)? - from);
+    let count = clamp(vm.int_arg_or(args, 4, isize::MAX)?).min(length(vm, source)? - from);
     let Some(first) = bits::place(length(vm, id)?, index, 0) else { return Ok(Value::Nil) };
     let count = count.min(length(vm, id)? - first);
     vm.spend(count / 8)?;
@@ -354,7 +354,7 @@ fn copy<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Result<V
 fn reverse<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Result<Value<N>> {
     let id = own(vm, args)?;
     let length = length(vm, id)?;
-    let clamp = |value: i64, most: usize| usize::try_from(value).unwrap_or(most).min(most);
+    let clamp = |value: isize, most: usize| usize::try_from(value).unwrap_or(most).min(most);
     let first = clamp(vm.int_arg_or(args, 1, 0)?.max(0), length);
     let count = clamp(vm.int_arg_or(args, 2, -1)?, length - first);
     let group = usize::try_from(vm.int_arg_or(args, 3, 1)?.max(1)).unwrap_or(1);

@@ -129,13 +129,13 @@ fn item<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Result<V
     let list = own(vm, args)?;
     let length = length(vm, list)?;
     match vm.arg(args, 1) {
-        Value::Int(int) => match place_in(length, int.wide()) {
+        Value::Int(int) => match place_in(length, int.index()) {
             Some(place) => element(vm, list, place),
             None => out_of_range(vm),
         },
         Value::Range(range) => {
             let &Small::Range(range) = vm.heap.smalls.get(range)? else { return Err(Raised) };
-            let (first, end) = part_of(length, range.lower.wide(), range.upper.wide());
+            let (first, end) = part_of(length, range.lower.index(), range.upper.index());
             vm.spend(end - first)?;
             let part = vm.heap.list(end - first)?;
             for at in first..end {
@@ -150,7 +150,7 @@ fn item<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Result<V
             let part = vm.heap.list(count)?;
             for at in 0..count {
                 let value = match element(vm, places, at)? {
-                    Value::Int(int) => match place_in(length, int.wide()) {
+                    Value::Int(int) => match place_in(length, int.index()) {
                         Some(place) => element(vm, list, place)?,
                         None => Value::Nil,
                     },
@@ -171,7 +171,7 @@ fn setitem<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Resul
     };
     let value = vm.arg(args, 2);
     let elements = vm.heap.lists.get_mut(list)?;
-    let slot = place_in(elements.len(), place.wide()).and_then(|place| elements.get_mut(place));
+    let slot = place_in(elements.len(), place.index()).and_then(|place| elements.get_mut(place));
     match slot {
         Some(slot) => {
             *slot = value;

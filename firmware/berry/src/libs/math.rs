@@ -133,6 +133,6 @@ fn rand<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, _: Args) -> Result<Valu
 
 fn srand<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Result<Value<N>> {
     let seed = vm.int_arg(args, 0)?;
-    vm.random = seed.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    vm.random = (seed as i64).cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     Ok(Value::Nil)
 }

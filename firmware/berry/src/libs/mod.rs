@@ -17,7 +17,7 @@ use core::marker::PhantomData;
 use crate::call::Args;
 use crate::host::Host;
 use crate::names;
-use crate::numbers::Numbers;
+use crate::numbers::{Integer as _, Numbers};
 use crate::raised::Raised;
 use crate::slab::StrId;
 use crate::value::{Library, NativeId, Table, Type, Value};
@@ -123,16 +123,15 @@ impl<N: Numbers> Vm<N> {
         }
     }
 
-    fn int_arg(&mut self, args: Args, place: usize) -> Result<i64> {
-        let value = self.arg(args, place);
-        match value.as_int() {
-            Some(int) => Ok(int),
-            None => self.wrong_argument("int", value),
+    fn int_arg(&mut self, args: Args, place: usize) -> Result<isize> {
+        match self.arg(args, place) {
+            Value::Int(int) => Ok(int.index()),
+            other => self.wrong_argument("int", other),
         }
     }
 
     /// An integer, or what is taken where there is no argument.
-    fn int_arg_or(&mut self, args: Args, place: usize, otherwise: i64) -> Result<i64> {
+    fn int_arg_or(&mut self, args: Args, place: usize, otherwise: isize) -> Result<isize> {
         if self.arg(args, place).is_nil() { Ok(otherwise) } else { self.int_arg(args, place) }
     }
 

@@ -45,7 +45,7 @@ pub(super) fn fill<N: Numbers>(vm: &mut Vm<N>, object: Value<N>, args: Args) -> 
     if step == 0 {
         return vm.raise(names::VALUE_ERROR, "increment cannot be zero");
     }
-    *vm.heap.smalls.get_mut(id)? = Small::Range(Range { lower, upper, step: N::Int::wrap(step) });
+    *vm.heap.smalls.get_mut(id)? = Small::Range(Range { lower, upper, step: N::Int::wrap(step as i64) });
     Ok(())
 }
 

@@ -47,9 +47,9 @@ fn pay<N: Numbers>(vm: &mut Vm<N>, text: StrId, wanted: StrId) -> Result<()> {
 
 /// The part of a text that the arguments from a place on choose: a start and an end.
 fn window<N: Numbers>(vm: &mut Vm<N>, args: Args, place: usize, length: usize) -> Result<(usize, usize)> {
-    let clamp = |value: i64| usize::try_from(value.max(0)).unwrap_or(length).min(length);
+    let clamp = |value: isize| usize::try_from(value.max(0)).unwrap_or(length).min(length);
     let first = clamp(vm.int_arg_or(args, place, 0)?);
-    let end = clamp(vm.int_arg_or(args, place + 1, i64::MAX)?);
+    let end = clamp(vm.int_arg_or(args, place + 1, isize::MAX)?);
     Ok((first, end.max(first)))
 }
 
@@ -86,7 +86,7 @@ fn split<N: Numbers>(vm: &mut Vm<N>, _: &mut dyn Host<N>, args: Args) -> Result<
     let list = vm.heap.list(0)?;
     match vm.arg(args, 1) {
         Value::Int(int) => {
-            let clamped = int.wide().clamp(0, i64::try_from(length).unwrap_or(i64::MAX));
+            let clamped = int.index().clamp(0, isize::try_from(length).unwrap_or(isize::MAX));
             let at = usize::try_from(clamped).unwrap_or(length);
             for (first, end) in [(0, at), (at, length)] {
                 let part = vm.substring(text, first, end)?;
