@@ -5,17 +5,18 @@
 //! by several hosts at the very same time is decided by nobody, and a name that is lost while it is in use is defended
 //! only.
 
-use core::fmt::{self, Write as _};
+mod records;
+
 use core::net::Ipv4Addr;
 
 use obkmq_node::Instant;
 
-use super::dns::{
-    A, ANY, AUTHORITATIVE, Data, IN, Message, Owner, PTR, Part, Question, RESPONSE, SRV, TOP_BIT, TXT, Writer,
-};
+use super::dns::{A, ANY, AUTHORITATIVE, IN, Message, Part, RESPONSE, TOP_BIT, Writer};
 use super::udp::Udp;
 use crate::limits::{MDNS_ANNOUNCEMENTS, MDNS_PROBES, MDNS_TTL_S};
 use crate::stack::Stack;
+
+use records::{Chosen, Entry, Label, RECORDS};
 
 const PORT: u16 = 5353;
 const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
@@ -25,12 +26,6 @@ const PROBE_MS: u64 = 250;
 const PAUSE_MS: u64 = 1_000;
 /// The longest time for which those who know no multicast are told something (section 6.7).
 const LEGACY_TTL_S: u32 = 10;
-/// Longest host name: a label.
-const NAME_BYTES: usize = 63;
-/// Services that are told of.
-const SERVICES: usize = 2;
-/// Records: the address, and three and the list of each service.
-const RECORDS: usize = 1 + 4 * SERVICES;
 
 /// What a board offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,99 +47,6 @@ pub struct Host<'a> {
     pub services: &'a [Service],
 }
 
-/// A record that the board answers for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Entry {
-    Address,
-    /// That there are services of this kind.
-    Kind(Service),
-    /// The board's one of this kind.
-    Instance(Service),
-    Place(Service),
-    Words(Service),
-}
-
-impl Entry {
-    fn all(services: &[Service]) -> impl Iterator<Item = Self> {
-        let of_services = services.iter().take(SERVICES).flat_map(|service| {
-            [Self::Kind(*service), Self::Instance(*service), Self::Place(*service), Self::Words(*service)]
-        });
-        core::iter::once(Self::Address).chain(of_services)
-    }
-
-    fn kind(self) -> u16 {
-        match self {
-            Self::Address => A,
-            Self::Kind(_) | Self::Instance(_) => PTR,
-            Self::Place(_) => SRV,
-            Self::Words(_) => TXT,
-        }
-    }
-
-    /// Whether nobody else has a record of this name and kind.
-    fn is_unique(self) -> bool {
-        matches!(self, Self::Address | Self::Place(_) | Self::Words(_))
-    }
-
-    /// Calls with the labels of its name.
-    fn owner<R>(self, name: &str, with: impl FnOnce(&[&str]) -> R) -> R {
-        match self {
-            Self::Address => with(&[name, "local"]),
-            Self::Kind(_) => with(&["_services", "_dns-sd", "_udp", "local"]),
-            Self::Instance(service) => with(&[service.kind, "_tcp", "local"]),
-            Self::Place(service) | Self::Words(service) => with(&[name, service.kind, "_tcp", "local"]),
-        }
-    }
-
-    fn answers(self, name: &str, question: &Question<'_>) -> bool {
-        let kind = question.kind == self.kind() || question.kind == ANY;
-        kind && matches!(question.class, IN | ANY) && self.owner(name, |owner| question.name.is(owner))
-    }
-
-    fn write(
-        self,
-        name: &str,
-        address: Ipv4Addr,
-        part: Part,
-        (class, ttl_s): (u16, u32),
-        writer: &mut Writer<'_>,
-    ) {
-        let words = (self.kind(), class, ttl_s);
-        self.owner(name, |owner| {
-            let mut record = |data: &Data<'_>| writer.record(part, Owner::Labels(owner), words, data);
-            match self {
-                Self::Address => record(&Data::Address(address.octets())),
-                Self::Kind(service) => record(&Data::Name(&[service.kind, "_tcp", "local"])),
-                Self::Instance(service) => record(&Data::Name(&[name, service.kind, "_tcp", "local"])),
-                Self::Place(service) => {
-                    record(&Data::Service { port: service.port, host: &[name, "local"] });
-                }
-                Self::Words(_) => record(&Data::Empty),
-            }
-        });
-    }
-}
-
-/// A set of records, by their order in [`Entry::all`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Chosen([bool; RECORDS]);
-
-impl Chosen {
-    fn set(&mut self, at: usize, is_chosen: bool) {
-        if let Some(place) = self.0.get_mut(at) {
-            *place = is_chosen;
-        }
-    }
-
-    fn has(self, at: usize) -> bool {
-        self.0.get(at).copied().unwrap_or(false)
-    }
-
-    fn is_empty(self) -> bool {
-        !self.0.contains(&true)
-    }
-}
-
 /// How far the name is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -153,39 +55,6 @@ enum Phase {
     /// It is told: likewise.
     Announcing(u8, Instant),
     Known,
-}
-
-/// A label in memory.
-#[derive(Clone, Copy)]
-struct Label {
-    bytes: [u8; NAME_BYTES],
-    length: usize,
-}
-
-impl Label {
-    /// The name, with a number at its end from the second one on; what is too long gives way to the number.
-    fn of(name: &str, number: u8) -> Self {
-        let mut label = Self { bytes: [0; NAME_BYTES], length: 0 };
-        let room = if number > 1 { NAME_BYTES - 4 } else { NAME_BYTES };
-        let _ = label.write_str(name.get(..name.len().min(room)).unwrap_or("obkmq"));
-        if number > 1 {
-            let _ = write!(label, "-{number}");
-        }
-        label
-    }
-
-    fn as_str(&self) -> &str {
-        self.bytes.get(..self.length).and_then(|bytes| core::str::from_utf8(bytes).ok()).unwrap_or("obkmq")
-    }
-}
-
-impl fmt::Write for Label {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let end = self.length.saturating_add(text.len());
-        self.bytes.get_mut(self.length..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
-        self.length = end;
-        Ok(())
-    }
 }
 
 /// The responder, without its socket.
@@ -424,6 +293,7 @@ impl Mdns {
 
 #[cfg(test)]
 mod tests {
+    use super::super::dns::{Data, Owner, PTR, SRV, TXT};
     use super::*;
     use proptest::prelude::*;
     use std::vec::Vec;
