@@ -1,10 +1,11 @@
 //! `obkmq sim`: a board made of software, to flash, provision and load without hardware.
 
 use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use obkmq_image::Chip;
+use obkmq_image::{Board as Kind, Chip};
 use obkmq_virtual::faults::Fault;
 use obkmq_virtual::flash::OpenError;
 use obkmq_virtual::radio::SimulatedNetwork;
@@ -22,8 +23,9 @@ Example, in two terminals:
   obkmq sim
   obkmq flash --port /dev/pts/3    (the port that it prints)
 
-It begins as an ESP32-C3 that was never flashed: its ROM loader answers on the serial port. After flashing it runs \
-this computer's build of the same firmware. Its flash is a file and outlives it. Ctrl-C pulls the plug.")]
+It begins as a board that was never flashed: its loader answers on the serial port. After flashing it runs this \
+computer's build of the same firmware. Its flash is a file and outlives it. Ctrl-C pulls the plug. A BK7231 that runs \
+is entered by the command `reboot`, as `obkmq flash` does by itself.")]
 pub(crate) struct Sim {
     /// The file that is its flash; made, blank, if there is none
     #[arg(long, value_name = "FILE", default_value = "obkmq-sim.flash")]
@@ -34,25 +36,28 @@ pub(crate) struct Sim {
     /// Another name for its serial port: a link to be made here
     #[arg(long, value_name = "PATH")]
     link: Option<PathBuf>,
-    /// The chip
-    #[arg(long, default_value = "esp32c3", value_parser = simulated_chip)]
-    chip: Chip,
+    /// The board: esp32c3, bk7231t or bk7231n
+    #[arg(long, default_value = "esp32c3", value_parser = simulated_board)]
+    board: Kind,
     /// A network in reach of a simulated radio, which sends nothing; without any the board has no Wi-Fi
     #[arg(long, value_name = "SSID[:PASSWORD]")]
     network: Vec<SimulatedNetwork>,
     /// The same, of a network that gives no address
     #[arg(long, value_name = "SSID[:PASSWORD]")]
     network_without_dhcp: Vec<SimulatedNetwork>,
-    /// What goes wrong: power-loss-after=BYTES, garble-every=BYTES, drop-every=BYTES
+    /// What goes wrong: power-loss-after=BYTES, garble-every=BYTES, drop-every=BYTES; BK7231: power-loss-at-frame=N
     #[arg(long, value_name = "FAULT")]
     fault: Vec<Fault>,
+    /// How many times as fast as a real one a BK7231 erases and computes sums
+    #[arg(long, value_name = "N", default_value = "1")]
+    speed_up: NonZeroU32,
 }
 
-/// A chip whose ROM loader is simulated.
-fn simulated_chip(name: &str) -> Result<Chip, String> {
+/// A board whose loader is simulated.
+fn simulated_board(name: &str) -> Result<Kind, String> {
     match name.parse() {
-        Ok(Chip::Esp32c3) => Ok(Chip::Esp32c3),
-        Ok(chip) => Err(format!("there is no virtual {chip}, only esp32c3")),
+        Ok(board @ (Kind::Esp(Chip::Esp32c3) | Kind::Beken(_))) => Ok(board),
+        Ok(board) => Err(format!("there is no virtual {board}, only esp32c3, bk7231t and bk7231n")),
         Err(error) => Err(error.to_string()),
     }
 }
@@ -63,9 +68,19 @@ impl Sim {
         if let Err(error) = TcpListener::bind(self.listen) {
             return Err(super::run::cannot_listen(self.listen, &error).into());
         }
-        let mut options = Options::new(&self.flash);
-        options.chip = self.chip;
+        let counts_frames = |fault: &Fault| matches!(fault, Fault::PowerLossAtFrame(_));
+        if matches!(self.board, Kind::Esp(_)) && self.fault.iter().any(counts_frames) {
+            return Err(Failure::new(
+                Exit::Usage,
+                "This board does not count frames.",
+                "power-loss-at-frame is for a BK7231, whose loader is made of single frames",
+                "use power-loss-after=BYTES",
+            )
+            .into());
+        }
+        let mut options = Options::of(self.board, &self.flash);
         options.listen = self.listen;
+        options.speed_up = self.speed_up;
         options.port_link = self.link;
         options.networks = self.network;
         options.networks.extend(self.network_without_dhcp.into_iter().map(SimulatedNetwork::without_dhcp));
@@ -109,8 +124,8 @@ fn print(notice: &Notice, context: &Context) -> anyhow::Result<()> {
         address: SocketAddr,
     }
     match notice {
-        Notice::Started { chip, flash, port, listen, .. } if context.json => {
-            context.out_json("board", Board { chip: chip.name(), flash, port, listen: *listen })
+        Notice::Started { board, flash, port, listen, .. } if context.json => {
+            context.out_json("board", Board { chip: board.name(), flash, port, listen: *listen })
         }
         Notice::Running { listen } if context.json => {
             context.out_json("listening", Listening { address: *listen })

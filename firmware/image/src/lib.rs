@@ -9,6 +9,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`beken`] | Beken's image formats: code cipher, CRC units, RBL containers and OTA files |
+//! | [`board`] | the boards of both families by their names |
 //! | [`chip`] | the chips an image can be for, and the ids by which headers name them |
 //! | [`esp`] | Espressif's image format: header, segments, checksum, hash, application descriptor |
 //! | [`partition`] | partition tables: read, check, write |
@@ -18,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 pub mod beken;
+pub mod board;
 pub mod chip;
 pub mod error;
 pub mod esp;
@@ -31,6 +33,7 @@ mod bytes;
 #[cfg(test)]
 mod fixtures;
 
+pub use board::Board;
 pub use chip::{Chip, ChipId};
 pub use error::ImageError;
 pub use identify::{Identified, Kind, Region, identify};

@@ -14,6 +14,8 @@ use crate::flash::{FlashChip, FlashError};
 pub struct Faults {
     /// The power goes once this many bytes have been erased or programmed.
     pub power_loss_after: Option<u64>,
+    /// The power goes when so many commands have come. Of a BK7231's loader only.
+    pub power_loss_at_frame: Option<u64>,
     /// Every so many bytes on the line, one is changed; each direction counts for itself.
     pub garble_every: Option<NonZeroU64>,
     /// Every so many bytes on the line, one is lost; each direction counts for itself.
@@ -25,6 +27,7 @@ impl Faults {
     pub fn add(&mut self, fault: Fault) {
         match fault {
             Fault::PowerLossAfter(bytes) => self.power_loss_after = Some(bytes),
+            Fault::PowerLossAtFrame(frame) => self.power_loss_at_frame = Some(frame),
             Fault::GarbleEvery(bytes) => self.garble_every = Some(bytes),
             Fault::DropEvery(bytes) => self.drop_every = Some(bytes),
         }
@@ -36,11 +39,14 @@ impl Faults {
     }
 }
 
-/// One fault, as it is written on a command line: `power-loss-after=N`, `garble-every=N`, `drop-every=N`.
+/// One fault, as it is written on a command line: `power-loss-after=N`, `power-loss-at-frame=N`, `garble-every=N`,
+/// `drop-every=N`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// See [`Faults::power_loss_after`].
     PowerLossAfter(u64),
+    /// See [`Faults::power_loss_at_frame`].
+    PowerLossAtFrame(u64),
     /// See [`Faults::garble_every`].
     GarbleEvery(NonZeroU64),
     /// See [`Faults::drop_every`].
@@ -49,7 +55,9 @@ pub enum Fault {
 
 /// Text that names no fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no fault; there are power-loss-after=BYTES, garble-every=BYTES and drop-every=BYTES")]
+#[error(
+    "`{0}` is no fault; there are power-loss-after=BYTES, power-loss-at-frame=N, garble-every=BYTES and drop-every=BYTES"
+)]
 pub struct UnknownFault(String);
 
 impl FromStr for Fault {
@@ -62,6 +70,7 @@ impl FromStr for Fault {
         let every = NonZeroU64::new(bytes).ok_or_else(unknown);
         match name {
             "power-loss-after" => Ok(Self::PowerLossAfter(bytes)),
+            "power-loss-at-frame" => Ok(Self::PowerLossAtFrame(bytes)),
             "garble-every" => every.map(Self::GarbleEvery),
             "drop-every" => every.map(Self::DropEvery),
             _ => Err(unknown()),
@@ -73,6 +82,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PowerLossAfter(bytes) => write!(formatter, "power-loss-after={bytes}"),
+            Self::PowerLossAtFrame(frame) => write!(formatter, "power-loss-at-frame={frame}"),
             Self::GarbleEvery(bytes) => write!(formatter, "garble-every={bytes}"),
             Self::DropEvery(bytes) => write!(formatter, "drop-every={bytes}"),
         }
@@ -182,7 +192,7 @@ mod tests {
 
     #[test]
     fn faults_are_read_as_they_are_written() {
-        for text in ["power-loss-after=0", "garble-every=7", "drop-every=1000"] {
+        for text in ["power-loss-after=0", "power-loss-at-frame=3", "garble-every=7", "drop-every=1000"] {
             assert_eq!(text.parse::<Fault>().unwrap().to_string(), text);
         }
         for text in ["", "drop-every", "drop-every=0", "garble-every=x", "fire=1"] {

@@ -76,3 +76,14 @@ pub(crate) fn merged_of(bootloader: &[u8], app: &[u8]) -> Vec<u8> {
     file.extend_from_slice(app);
     file
 }
+
+/// A Beken application in its container, with this version in its header.
+pub(crate) fn beken_app(version: &str) -> Vec<u8> {
+    use obkmq_image::beken::app::APP_CODE_BYTES;
+    use obkmq_image::beken::{Application, CodeKey, Release};
+
+    let mut code = [0xEA00_0006_u32; 8].iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>();
+    code.extend((0..40_000_u32).flat_map(|index| index.wrapping_mul(0x9E37_79B9).to_le_bytes()).take(5000));
+    let release = Release { name: "app".to_owned(), version: version.to_owned(), unix_time: 1_700_000_000 };
+    Application::new(&code).unwrap().container(CodeKey::DEFAULT, &release, APP_CODE_BYTES).unwrap()
+}

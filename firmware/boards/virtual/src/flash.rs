@@ -190,6 +190,11 @@ impl MemoryFlash {
         Self { cells: vec![0xFF; usize::try_from(capacity).unwrap_or(usize::MAX)] }
     }
 
+    /// A chip that holds this.
+    pub fn holding(cells: Vec<u8>) -> Self {
+        Self { cells }
+    }
+
     /// Everything on it.
     pub fn cells(&self) -> &[u8] {
         &self.cells

@@ -1,4 +1,4 @@
-//! A board made of software: what an ESP32-C3 looks like from its serial port.
+//! A board made of software: what an ESP32-C3, a BK7231T or a BK7231N looks like from its serial port.
 //!
 //! It begins as the chip's ROM loader on a pty, with a file as its flash. Flashers that know nothing of it (espflash,
 //! esptool) identify it, write to it, read it back. On a reset it checks what was flashed as the chip's ROM and
@@ -11,14 +11,16 @@
 //! |---|---|
 //! | [`flash`] | the flash chip: a file, or memory for tests |
 //! | [`faults`] | power that goes, a line that garbles |
-//! | [`rom`] | the serial loader's protocol, sans-IO |
-//! | [`boot`] | what is checked between reset and firmware |
+//! | [`rom`] | the ESP32-C3's serial loader, sans-IO |
+//! | [`boot`] | what that chip checks between reset and firmware |
+//! | [`beken`] | both for BK7231T and N, and their flash as it comes from the factory |
 //! | [`sim`] | the whole board |
 //!
 //! The loader and the boot checks read every format with code of their own. They exist to check a flasher and an image
 //! builder, and would not find a mistake that they shared with them.
 #![forbid(unsafe_code)]
 
+pub mod beken;
 pub mod boot;
 pub mod faults;
 #[cfg(test)]

@@ -40,5 +40,11 @@ pub const RADIO_JOIN_MS: u64 = 400;
 /// How long its scans take, in milliseconds.
 pub const RADIO_SCAN_MS: u64 = 300;
 
+/// How long the boot loader of a BK7231 listens for a flasher before it starts the application, in milliseconds.
+pub const BEKEN_WINDOW_MS: u64 = 250;
+
+/// How long both sides of a pty may differ in their speed before bytes suffer, in milliseconds.
+pub const SPEED_SETTLING_MS: u64 = 300;
+
 /// How long the loader waits for the line before it looks whether it was told to stop.
 pub const STOP_CHECK_MS: i64 = 100;

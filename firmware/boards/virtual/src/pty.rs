@@ -15,6 +15,8 @@ use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{OptionalActions, ioctl_tiocnxcl, tcgetattr, tcsetattr};
 
+const INITIAL_BAUD: u32 = 115_200;
+
 /// A pty in raw mode.
 #[derive(Debug)]
 pub struct Pty {
@@ -37,6 +39,8 @@ impl Pty {
         let port = rustix::fs::open(&path, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())?;
         let mut termios = tcgetattr(&port)?;
         termios.make_raw();
+        // The speed of every loader and console until somebody sets another one.
+        termios.set_speed(INITIAL_BAUD)?;
         tcsetattr(&port, OptionalActions::Now, &termios)?;
         fcntl_setfl(&board, fcntl_getfl(&board)? | OFlags::NONBLOCK)?;
         Ok(Self { board: File::from(board), port, path })
@@ -45,6 +49,11 @@ impl Pty {
     /// The port that flashers and terminals open.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The speed that the other side has set; `None` if it cannot be told.
+    pub fn speed(&self) -> Option<u32> {
+        tcgetattr(&self.port).ok().map(|termios| termios.output_speed())
     }
 
     /// The board's side of the line once more, non-blocking.

@@ -7,6 +7,7 @@ use super::app::{
 };
 use super::cipher::CodeKey;
 use super::error::BekenError;
+use super::map::FlashMap;
 use super::ota;
 use super::rbl::{Compression, Encryption, MAGIC, RblHeader};
 use super::units::{self, DATA_BYTES, UNIT_BYTES};
@@ -28,21 +29,34 @@ pub enum BekenChip {
 }
 
 impl BekenChip {
+    /// Every chip, in the order of the README's board table.
+    pub const ALL: [Self; 2] = [Self::T, Self::N];
+
+    /// The name that tools write and take: `bk7231n`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::T => "bk7231t",
+            Self::N => "bk7231n",
+        }
+    }
+
+    /// The maker's spelling: `BK7231N`.
+    pub const fn family(self) -> &'static str {
+        match self {
+            Self::T => "BK7231T",
+            Self::N => "BK7231N",
+        }
+    }
+
     /// Where the download partition begins, by which a boot loader's partition table tells its chip.
     const fn download_offset(self) -> u32 {
-        match self {
-            Self::T => 0x13_2000,
-            Self::N => 0x12_A000,
-        }
+        FlashMap::of(self).download.start
     }
 }
 
 impl fmt::Display for BekenChip {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::T => "BK7231T",
-            Self::N => "BK7231N",
-        })
+        formatter.write_str(self.family())
     }
 }
 
@@ -202,7 +216,7 @@ fn chip(bootloader: &[u8]) -> Option<BekenChip> {
             && slice(bootloader, at + 4, 9).is_some_and(|name| name == b"download\0")
     })?;
     let offset = word(bootloader, entry + 4 + 24 + 24)?;
-    [BekenChip::T, BekenChip::N].into_iter().find(|chip| chip.download_offset() == offset)
+    BekenChip::ALL.into_iter().find(|chip| chip.download_offset() == offset)
 }
 
 impl Beken {

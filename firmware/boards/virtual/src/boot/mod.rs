@@ -81,6 +81,8 @@ pub enum Refusal {
         /// The project name in its descriptor.
         project: String,
     },
+    /// A BK7231T without its boot loader, which is also the only one that takes a new firmware.
+    Dead,
     /// The partition table has no place for something the firmware needs.
     NoRegion {
         /// Which one.
@@ -98,6 +100,9 @@ impl fmt::Display for Refusal {
             Self::ForeignApplication { project } => {
                 write!(formatter, "the application is `{project}`; this board can stand in for obkmq only")
             }
+            Self::Dead => formatter.write_str(
+                "the boot loader in flash is gone, and with it the only way in: it takes an SPI programmer",
+            ),
             Self::NoRegion { name } => write!(formatter, "the partition table has no region for {name}"),
         }
     }

@@ -1,10 +1,18 @@
 //! From reset to reset.
 
-use crate::boot::{self, ResetCause, boot, download_banner};
+use std::time::Duration;
+
+use obkmq_image::Board as Kind;
+use obkmq_image::beken::BekenChip;
+
+use crate::beken;
+use crate::boot::{self, Boot, Refusal, ResetCause, boot, download_banner};
 use crate::faults::PowerLoss;
 use crate::flash::{FileFlash, FlashError};
+use crate::limits::BEKEN_WINDOW_MS;
 use crate::pty::{PortLink, Pty};
 use crate::rom::Event;
+use crate::sim::beken as beken_line;
 use crate::sim::download::{Download, Left};
 use crate::sim::{Ending, Notice, Options, SimError};
 
@@ -70,9 +78,14 @@ impl<'a, A: Application> Board<'a, A> {
         };
         let port_link = options.port_link.as_ref().map(link).transpose()?;
         // Before anybody is told where the board is: its flash may be in use.
-        let flash = Some(open_flash(options)?);
+        let is_new = !options.flash.exists();
+        let mut flash = open_flash(options)?;
+        if let (true, Kind::Beken(chip)) = (is_new, options.board) {
+            beken::factory::fill(chip, &mut flash).map_err(SimError::Flash)?;
+        }
+        let flash = Some(flash);
         notice(&Notice::Started {
-            chip: options.chip,
+            board: options.board,
             flash_bytes: options.flash_bytes,
             flash: options.flash.clone(),
             port: pty.path().to_owned(),
@@ -89,13 +102,14 @@ impl<'a, A: Application> Board<'a, A> {
     pub(super) fn run(mut self) -> Result<Ending, SimError> {
         let mut next = Next::Boot(ResetCause::PowerOn);
         loop {
-            let outcome = match next {
-                Next::Boot(cause) => self.boot(cause),
-                Next::Loader(cause) => {
+            let outcome = match (next, self.options.board) {
+                (_, Kind::Beken(chip)) => self.boot_beken(chip),
+                (Next::Boot(cause), _) => self.boot(cause),
+                (Next::Loader(cause), _) => {
                     self.print(download_banner(cause))?;
                     self.download(false)
                 }
-                Next::AnswerSync => self.download(true),
+                (Next::AnswerSync, _) => self.download(true),
             };
             match outcome {
                 Ok(Some(step)) => next = step,
@@ -118,15 +132,20 @@ impl<'a, A: Application> Board<'a, A> {
                 return Ok(Some(Next::Loader(cause)));
             }
         };
+        // The firmware opens the file for itself.
+        drop(flash);
+        self.start(&firmware)
+    }
+
+    /// Runs what stands in for a firmware.
+    fn start(&mut self, firmware: &boot::Firmware) -> Result<Option<Next>, SimError> {
         let runs = self.application.version();
         (self.notice)(&if firmware.version == runs {
             Notice::Booting { version: firmware.version.clone(), partition: firmware.partition.clone() }
         } else {
             Notice::OtherVersion { flashed: firmware.version.clone(), runs }
         });
-        // The firmware opens the file for itself.
-        drop(flash);
-        match self.application.run(&self.pty, &firmware, self.notice)? {
+        match self.application.run(&self.pty, firmware, self.notice)? {
             Outcome::Stopped => Ok(None),
             Outcome::Reboot => {
                 (self.notice)(&Notice::Reset);
@@ -137,6 +156,53 @@ impl<'a, A: Application> Board<'a, A> {
                 Ok(Some(Next::AnswerSync))
             }
         }
+    }
+
+    /// A reset of a BK7231: it listens for a flasher, for a moment if there is something to start.
+    fn boot_beken(&mut self, chip: BekenChip) -> Result<Option<Next>, SimError> {
+        let mut flash = self.take_flash()?;
+        let Boot { log, outcome } = beken::boot::boot(chip, &mut flash).map_err(SimError::Flash)?;
+        if outcome == Err(Refusal::Dead) {
+            (self.notice)(&Notice::NotBooting(Refusal::Dead));
+            self.stay_dead()?;
+            return Ok(None);
+        }
+        if let Err(refusal) = &outcome {
+            (self.notice)(&Notice::NotBooting(refusal.clone()));
+        }
+        let window = outcome.is_ok().then_some(Duration::from_millis(BEKEN_WINDOW_MS));
+        let flash = PowerLoss::new(flash, self.power_loss_after);
+        let mut download = beken_line::Download::new(chip, flash, &self.pty, self.options);
+        let left = download.run(&self.options.stop, window)?;
+        let flash = download.into_flash();
+        self.power_loss_after = flash.remaining_bytes();
+        self.flash = Some(flash.into_inner());
+        match (left, outcome) {
+            (beken_line::Left::Stopped, _) => Ok(None),
+            (beken_line::Left::Unheard, Ok(firmware)) => {
+                // These lines go to the second UART, which this board has not.
+                for line in log {
+                    (self.notice)(&Notice::Chip(line));
+                }
+                // The firmware opens the file for itself.
+                self.flash = None;
+                self.start(&firmware)
+            }
+            _ => {
+                (self.notice)(&Notice::Reset);
+                Ok(Some(Next::Boot(ResetCause::Software)))
+            }
+        }
+    }
+
+    /// Nothing answers on the line any more.
+    fn stay_dead(&mut self) -> Result<(), SimError> {
+        let mut lost = [0; 256];
+        while !self.options.stop.is_requested() {
+            self.pty.wait(false, crate::limits::STOP_CHECK_MS).map_err(SimError::Pty)?;
+            self.pty.read(&mut lost).map_err(SimError::Pty)?;
+        }
+        Ok(())
     }
 
     fn download(&mut self, answer_sync: bool) -> Result<Option<Next>, SimError> {

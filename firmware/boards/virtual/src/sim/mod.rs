@@ -1,8 +1,11 @@
 //! The whole board: power on, boot or wait for a flasher, run, reset, and so on until it is told to stop.
 //!
 //! A pty has no wires for BOOT and RESET. So a board that cannot boot waits in its ROM loader, as if BOOT were held down;
-//! and while the firmware runs, a flasher's SYNC on its console stands for holding BOOT and tapping RESET.
+//! and while the firmware runs, a flasher's SYNC on its console stands for holding BOOT and tapping RESET. A BK7231 is
+//! entered as the real one is without its reset wire: by the command `reboot` to the firmware.
 
+#[cfg(unix)]
+mod beken;
 #[cfg(unix)]
 mod board;
 #[cfg(unix)]
@@ -11,12 +14,14 @@ mod download;
 mod node;
 
 use core::fmt;
+use core::num::NonZeroU32;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 pub use obkmq_host::Stop;
-use obkmq_image::Chip;
+use obkmq_image::beken::map::FLASH_BYTES;
+use obkmq_image::{Board, Chip};
 
 use crate::boot::Refusal;
 use crate::faults::Faults;
@@ -31,8 +36,8 @@ pub struct Options {
     pub flash: PathBuf,
     /// Size of the flash chip.
     pub flash_bytes: u32,
-    /// The chip.
-    pub chip: Chip,
+    /// The board.
+    pub board: Board,
     /// Where its broker listens once the firmware runs.
     pub listen: SocketAddr,
     /// A symbolic link to be made to the pty, for a name that stays.
@@ -41,6 +46,8 @@ pub struct Options {
     pub networks: Vec<SimulatedNetwork>,
     /// What is to go wrong.
     pub faults: Faults,
+    /// How many times as fast as a chip a BK7231's flash is.
+    pub speed_up: NonZeroU32,
     /// Ends the board from outside.
     pub stop: Stop,
 }
@@ -48,14 +55,23 @@ pub struct Options {
 impl Options {
     /// An ESP32-C3 with 4 MB of flash in this file; its broker on port 1883 of this machine only.
     pub fn new(flash: impl Into<PathBuf>) -> Self {
+        Self::of(Board::Esp(Chip::Esp32c3), flash)
+    }
+
+    /// A board with as much flash as such boards have.
+    pub fn of(board: Board, flash: impl Into<PathBuf>) -> Self {
         Self {
             flash: flash.into(),
-            flash_bytes: DEFAULT_FLASH_BYTES,
-            chip: Chip::Esp32c3,
+            flash_bytes: match board {
+                Board::Esp(_) => DEFAULT_FLASH_BYTES,
+                Board::Beken(_) => FLASH_BYTES,
+            },
+            board,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 1883)),
             port_link: None,
             networks: Vec::new(),
             faults: Faults::default(),
+            speed_up: NonZeroU32::MIN,
             stop: Stop::new(),
         }
     }
@@ -69,8 +85,8 @@ impl Options {
 pub enum Notice {
     /// Power on: what this is and where it can be reached.
     Started {
-        /// The chip.
-        chip: Chip,
+        /// The board.
+        board: Board,
         /// Size of its flash.
         flash_bytes: u32,
         /// The file that is its flash.
@@ -120,11 +136,11 @@ pub enum Notice {
 impl fmt::Display for Notice {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Started { chip, flash_bytes, flash, port, port_link, listen, networks, firmware } => {
+            Self::Started { board, flash_bytes, flash, port, port_link, listen, networks, firmware } => {
                 writeln!(
                     formatter,
                     "Virtual {} with {} MB of flash in {}.",
-                    chip.family(),
+                    board.family(),
                     flash_bytes >> 20,
                     flash.display()
                 )?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Instant as Clock;
 
 use obkmq_host::{Console, Flash, HostBoard, Line, Listen, Outcome as HostOutcome, Server, Stop, identity};
-use obkmq_image::Chip;
+use obkmq_image::Board;
 use obkmq_node::{Anonymous, Capability, Identity, Instant, Node, Regions};
 
 use crate::boot::Firmware;
@@ -19,7 +19,7 @@ use crate::sim::{Notice, Options, SimError};
 pub(super) struct HostNode {
     flash: PathBuf,
     flash_bytes: u32,
-    chip: Chip,
+    board: Board,
     listen: SocketAddr,
     networks: Vec<SimulatedNetwork>,
     stop: Stop,
@@ -30,7 +30,7 @@ impl HostNode {
         Self {
             flash: options.flash.clone(),
             flash_bytes: options.flash_bytes,
-            chip: options.chip,
+            board: options.board,
             listen: options.listen,
             networks: options.networks.clone(),
             stop: options.stop.clone(),
@@ -39,7 +39,7 @@ impl HostNode {
 
     fn identity(&self) -> Identity {
         // As on a chip: nobody may connect before the owner has said who.
-        let identity = identity("virtual", self.chip.name(), Anonymous::Never);
+        let identity = identity("virtual", self.board.name(), Anonymous::Never);
         if self.networks.is_empty() {
             return identity;
         }
@@ -73,9 +73,11 @@ impl Application for HostNode {
         let node = Node::boot(board, self.identity(), regions, Instant::ZERO);
 
         let mut sync = SyncDetector::default();
+        // A BK7231 has no pins that would make it listen for a flasher: the firmware has to be asked.
+        let has_boot_pins = matches!(self.board, Board::Esp(_));
         let line = Line {
             file: pty.line().map_err(SimError::Pty)?,
-            intercept: Box::new(move |bytes| sync.look(bytes)),
+            intercept: Box::new(move |bytes| has_boot_pins && sync.look(bytes)),
         };
         let mut server =
             Server::new(node, Listen::Fixed(self.listen), Console::Line(line), started, &self.stop)?;
