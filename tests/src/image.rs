@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use obkmq_image::PartitionTable;
+use obkmq_image::beken::app::APP_CODE_BYTES;
+use obkmq_image::beken::{Application, CodeKey, Release};
 use sha2::{Digest as _, Sha256};
 
 /// The ESP32-C3 image, where `cargo xtask image esp32c3` leaves it.
@@ -91,4 +93,24 @@ fn esp32_image(address: u32, data: &[u8]) -> Vec<u8> {
     let hash = Sha256::digest(&image);
     image.extend(hash);
     image
+}
+
+/// An application for BK7231T and N in its container, with this version in its header: vectors, and bytes that are no code.
+///
+/// # Panics
+/// When it does not fit, which it does.
+#[must_use]
+#[expect(clippy::expect_used, reason = "what is made here is a constant")]
+pub fn for_bk7231(version: &str) -> Vec<u8> {
+    let mut code: Vec<u8> = [0xEA00_0006_u32; 8].iter().flat_map(|word| word.to_le_bytes()).collect();
+    // Another version is other code.
+    let seed = version.bytes().fold(0, |seed: u32, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
+    code.extend(
+        (0..35_000_u32)
+            .map(|index| index.wrapping_add(seed))
+            .flat_map(|index| index.wrapping_mul(0x9E37_79B9).to_le_bytes()),
+    );
+    let release = Release { name: "app".to_owned(), version: version.to_owned(), unix_time: 1_700_000_000 };
+    let app = Application::new(&code).expect("an application");
+    app.container(CodeKey::DEFAULT, &release, APP_CODE_BYTES).expect("a container")
 }

@@ -8,7 +8,6 @@ use obkmq_config::line::{Command, ErrorCode};
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::flash::Loader;
 use crate::flash::backup;
 use crate::flash::options::LoaderOptions;
 use crate::interrupt;
@@ -52,10 +51,9 @@ impl Backup {
         }
         backup::check_free(&self.file)?;
         self.store_what_waits(context)?;
-        let (_, loader) = self.loader.connect(context)?;
-        let mut loader: Box<dyn Loader> = Box::new(loader);
+        let (_, mut loader) = self.loader.connect(None, false, context)?;
         let bytes = loader.flash_bytes();
-        let chip = loader.chip().to_string();
+        let chip = loader.model().to_string();
         context.note(format_args!(
             "{} kB to {}, about {:.0} s at {} baud",
             bytes / 1024,

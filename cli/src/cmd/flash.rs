@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use obkmq_config::line::Hello;
-use obkmq_image::ChipId;
 use serde::Serialize;
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::flash::beken::foreign;
 use crate::flash::image::{self, Image};
-use crate::flash::options::LoaderOptions;
+use crate::flash::options::{DangerOption, LoaderOptions};
 use crate::flash::plan::{Plan, Step};
 use crate::flash::provision::{self, Provision};
-use crate::flash::{Loader, Part};
+use crate::flash::{Loader, Model, Part};
 use crate::interrupt;
 use crate::serial::client::{Client, ClientError};
 use crate::serial::transport::SerialTransport;
@@ -49,6 +49,11 @@ pub(crate) struct Flash {
     /// With --config: put them in the place of settings that are there
     #[arg(long, requires = "config")]
     replace_settings: bool,
+    /// BK7231: do not save a foreign firmware first
+    #[arg(long)]
+    no_backup: bool,
+    #[command(flatten)]
+    danger: DangerOption,
     #[command(flatten)]
     loader: LoaderOptions,
 }
@@ -56,17 +61,20 @@ pub(crate) struct Flash {
 impl Flash {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<()> {
         // Whatever is wrong with the files shows before a port is opened.
-        let images = match &self.image {
-            Some(path) => vec![Image::load(path)?],
-            None => image::found()?,
+        let mut images = match &self.image {
+            Some(path) => vec![Image::load(path, self.loader.board)?],
+            None => image::found(self.loader.board)?,
         };
+        if !self.danger.risk_dead_board && images.iter_mut().any(Image::keep_bootloader) {
+            context.note("the boot loader in the image is left out (--risk-dead-board writes it, too)");
+        }
         let packed = self.config.as_deref().map(Provision::pack).transpose()?;
         if self.dry_run {
             return self.print_plans(&images, packed.as_ref(), context);
         }
-        let (path, loader) = self.loader.connect(context)?;
-        let mut loader: Box<dyn Loader> = Box::new(loader);
-        let (image, settings, plan) = match self.plan_for(loader.as_mut(), images, packed.as_ref()) {
+        let wanted = images.first().map(|image| image.model);
+        let (path, mut loader) = self.loader.connect(wanted, self.danger.risk_dead_board, context)?;
+        let (image, settings, plan) = match self.plan_for(loader.as_mut(), images, packed.as_ref(), context) {
             Ok(all) => all,
             Err(failure) => {
                 // Nothing was done to the board, so it goes on as before. If it cannot, the failure says more.
@@ -77,6 +85,13 @@ impl Flash {
         context.note(headline(&image));
         plan.lines().iter().for_each(|line| context.note(line));
 
+        if let Model::Beken(_) = loader.model()
+            && !self.no_backup
+            && let Err(failure) = foreign::save_first(loader.as_mut(), &image, context)
+        {
+            let _ = loader.start_firmware(context);
+            return Err(failure.into());
+        }
         interrupt::arm(
             "The board may be half-flashed, and does not start then.",
             "run the same command again; what is written already is skipped",
@@ -85,7 +100,7 @@ impl Flash {
         // The settings last: until then a repeated run finds their place blank.
         let parts: Vec<Part> = image.parts.iter().cloned().chain(settings).collect();
         for range in &plan.erased {
-            loader.erase(range)?;
+            loader.erase(range, context)?;
         }
         let bar = context.byte_bar(plan.bytes);
         let written = loader.write(&parts, &mut |done| bar.set_position(done), context);
@@ -97,7 +112,7 @@ impl Flash {
             "Everything is written and verified; the firmware was not seen starting.",
             "tap RESET, then: obkmq info",
         );
-        let chip = name(loader.chip());
+        let chip = loader.model().name();
         let transport = loader.start_firmware(context)?;
         let firmware = if image.is_obkmq {
             let hello = await_firmware(transport, context).map_err(|error| not_running(error, &path))?;
@@ -128,8 +143,10 @@ impl Flash {
         loader: &mut dyn Loader,
         images: Vec<Image>,
         packed: Option<&Provision>,
+        context: &Context,
     ) -> Result<(Image, Option<Part>, Plan), Failure> {
-        let image = image::for_chip(images, loader.chip())?;
+        let image = image::for_model(images, loader.model())?;
+        foreign::check_key(loader, &image, context)?;
         let settings = packed.map(|packed| packed.part(&image)).transpose()?;
         let plan = Plan::make(&image, self.erase, settings.as_ref());
         plan.check_flash(loader.flash_bytes())?;
@@ -173,7 +190,7 @@ impl Flash {
 }
 
 fn headline(image: &Image) -> String {
-    format!("{} for {}: {}", image.application, image.chip, image.path.display())
+    format!("{} for {}: {}", image.application, image.model, image.path.display())
 }
 
 /// Waits until what was just started says hello.
@@ -195,11 +212,6 @@ fn not_running(error: ClientError, path: &str) -> Failure {
         why,
         format!("tap RESET, then watch it start: obkmq monitor --port {path}"),
     )
-}
-
-/// The chip in the words of `cargo xtask image`, where it has such a name.
-fn name(chip: ChipId) -> String {
-    chip.chip().map_or_else(|| chip.to_string(), |chip| chip.name().to_owned())
 }
 
 /// kB/s, zero when nothing was transferred.
@@ -264,7 +276,7 @@ struct PlanLine<'a> {
 impl<'a> PlanLine<'a> {
     fn new(image: &'a Image, plan: &'a Plan, seconds: f64) -> Self {
         Self {
-            chip: name(image.chip),
+            chip: image.model.name(),
             image: image.path.display().to_string(),
             application: &image.application,
             bytes: plan.bytes,

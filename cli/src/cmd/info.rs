@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 use obkmq_config::line::Command;
+use obkmq_image::Board;
 use serde::Serialize;
 
 use super::connect_notes;
 use crate::context::Context;
+use crate::flash::options::LoaderOptions;
+use crate::interrupt;
 use crate::serial::connect::DeviceOption;
 use crate::serial::session;
 use crate::target::{HostPort, NetworkOptions};
@@ -17,10 +20,17 @@ use crate::target::{HostPort, NetworkOptions};
 #[command(after_help = "\
 Examples:
   obkmq info --port /dev/ttyUSB0
+  obkmq info --loader --board bk7231n
   obkmq info --connect -H 192.168.1.30 --user house")]
 pub(crate) struct Info {
     #[command(flatten)]
     device: DeviceOption,
+    /// Ask the chip's loader instead of the firmware: chip, flash, what is in it. The board restarts afterwards
+    #[arg(long, conflicts_with_all = ["data", "connect"])]
+    loader: bool,
+    /// With --loader: the board, for example bk7231n (default: an ESP32 of any kind)
+    #[arg(long, value_name = "BOARD", requires = "loader")]
+    board: Option<Board>,
     /// Print what to type into Tasmota, OpenBeken, ESPHome and Home Assistant
     #[arg(long)]
     connect: bool,
@@ -39,6 +49,9 @@ impl Info {
             port: &'a str,
             device: BTreeMap<&'a str, &'a str>,
             refused: Vec<BTreeMap<&'a str, &'a str>>,
+        }
+        if self.loader {
+            return from_loader(LoaderOptions::plain(self.device.port, self.board), context);
         }
         if self.connect {
             let network = NetworkOptions { host: self.host, user: self.user, password_stdin: false };
@@ -80,6 +93,31 @@ impl Info {
         }
         Ok(())
     }
+}
+
+/// What a chip says without any firmware.
+fn from_loader(options: LoaderOptions, context: &Context) -> anyhow::Result<()> {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        port: &'a str,
+        loader: BTreeMap<&'a str, &'a str>,
+    }
+    interrupt::arm("Nothing was changed.", "tap RESET, or switch the board's power off and on");
+    let (path, mut loader) = options.connect(None, false, context)?;
+    let kilobytes = loader.flash_bytes() / 1024;
+    let facts = loader.facts(context);
+    let mut fields = vec![("chip", loader.model().to_string()), ("flash", format!("{kilobytes} kB"))];
+    // Whatever was learnt: the board is wanted back.
+    let restarted = loader.start_firmware(context);
+    fields.extend(facts?);
+    if let Err(failure) = restarted {
+        context.warn(format_args!("the board was not started again ({}): tap RESET", failure.why));
+    }
+    if context.json {
+        let loader = fields.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        return context.out_json("loader", Line { port: &path, loader });
+    }
+    fields.iter().try_for_each(|(key, value)| context.out(format_args!("{key:8}  {value}")))
 }
 
 /// What a narrow terminal shows.

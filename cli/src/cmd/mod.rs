@@ -8,6 +8,7 @@ mod completions;
 mod config;
 mod connect_notes;
 mod doctor;
+mod erase;
 mod flash;
 mod image;
 mod import;
@@ -19,6 +20,7 @@ mod restore;
 mod run;
 mod script;
 mod sim;
+mod verify;
 
 use clap::Subcommand;
 
@@ -33,6 +35,8 @@ pub(crate) enum Verb {
     Flash(flash::Flash),
     Backup(backup::Backup),
     Restore(restore::Restore),
+    Verify(verify::Verify),
+    Erase(erase::Erase),
     Config(config::Config),
     #[command(after_help = "\
 Examples:
@@ -59,6 +63,8 @@ impl Verb {
             Self::Flash(verb) => verb.run(context),
             Self::Backup(verb) => verb.run(context),
             Self::Restore(verb) => verb.run(context),
+            Self::Verify(verb) => verb.run(context),
+            Self::Erase(verb) => verb.run(context),
             Self::Config(verb) => verb.run(context),
             Self::Bench(verb) => verb.run(context),
             Self::Monitor(verb) => verb.run(context),

@@ -1,6 +1,5 @@
 //! `obkmq restore`: what `obkmq backup` has saved, onto this board or a spare one.
 
-use std::io::{BufRead as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -10,9 +9,10 @@ use serde::Serialize;
 use super::flash;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::flash::Loader;
 use crate::flash::backup::{self, Backup};
-use crate::flash::options::LoaderOptions;
-use crate::flash::{Loader, Part};
+use crate::flash::consent::Consent;
+use crate::flash::options::{DangerOption, LoaderOptions};
 use crate::interrupt;
 
 /// Put a backup on a board, in place of all that it holds
@@ -27,9 +27,10 @@ network. Running it again writes only what differs.")]
 pub(crate) struct Restore {
     /// What `obkmq backup` has made
     file: PathBuf,
-    /// Do not ask
-    #[arg(short, long)]
-    yes: bool,
+    #[command(flatten)]
+    consent: Consent,
+    #[command(flatten)]
+    danger: DangerOption,
     #[command(flatten)]
     loader: LoaderOptions,
 }
@@ -46,26 +47,29 @@ impl Restore {
             seconds: f64,
             firmware: Option<String>,
         }
-        let backup = backup::load(&self.file)?;
-        let (path, loader) = self.loader.connect(context)?;
-        let mut loader: Box<dyn Loader> = Box::new(loader);
-        if let Err(failure) =
-            check(&backup, loader.as_ref()).and_then(|()| self.consent(&backup, &path, context))
+        let backup = backup::load(&self.file, self.loader.board)?;
+        let (path, mut loader) =
+            self.loader.connect(Some(backup.model), self.danger.risk_dead_board, context)?;
+        if let Err(failure) = check(&backup, loader.as_ref()).and_then(|()| self.ask(&backup, &path, context))
         {
             // Nothing was done to the board, so it goes on as before. If it cannot, the failure says more.
             let _ = loader.start_firmware(context);
             return Err(failure.into());
         }
-        let bytes = backup.bytes.len() as u64;
+        let kept = loader.kept();
+        for (name, range) in &kept {
+            context.note(format_args!("kept as it is: {name}, 0x{:06x}..0x{:06x}", range.start, range.end));
+        }
+        let parts = backup.parts(&kept);
+        let bytes = parts.iter().map(|part| part.data.len() as u64).sum();
 
         interrupt::arm(
             "The board is half-restored, and does not start.",
             "run the same command again; what is written already is skipped",
         );
         let started = Instant::now();
-        let part = Part { name: "backup".to_owned(), offset: 0, data: backup.bytes };
         let bar = context.byte_bar(bytes);
-        let written = loader.write(std::slice::from_ref(&part), &mut |done| bar.set_position(done), context);
+        let written = loader.write(&parts, &mut |done| bar.set_position(done), context);
         bar.finish_and_clear();
         let written = written?;
         let seconds = started.elapsed().as_secs_f64();
@@ -96,41 +100,19 @@ impl Restore {
         ))
     }
 
-    fn consent(&self, backup: &Backup, path: &str, context: &Context) -> Result<(), Failure> {
-        let bytes = backup.bytes.len();
-        context
-            .note(format_args!("all that {path} holds gives way to {} ({bytes} bytes)", self.file.display()));
-        if self.yes {
-            return Ok(());
-        }
-        let refusal = |why: &str| {
-            Failure::new(
-                Exit::Usage,
-                "Nothing was written.",
-                why,
-                "run the same command with --yes when you are sure",
-            )
-        };
-        if !context.interactive {
-            return Err(refusal("all that the board holds would be gone, and nobody is there to be asked"));
-        }
-        let _ = write!(std::io::stderr(), "Go on? [y/N] ");
-        let mut answer = String::new();
-        let read = std::io::stdin().lock().read_line(&mut answer);
-        if read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes" | "Yes") {
-            return Ok(());
-        }
-        Err(refusal("the answer was not yes"))
+    fn ask(&self, backup: &Backup, path: &str, context: &Context) -> Result<(), Failure> {
+        let (file, bytes) = (self.file.display(), backup.bytes.len());
+        self.consent.ask(&format!("all that {path} holds gives way to {file} ({bytes} bytes)"), context)
     }
 }
 
 /// Refuses a board that the backup cannot be for.
 fn check(backup: &Backup, loader: &dyn Loader) -> Result<(), Failure> {
-    if backup.chip != loader.chip() {
+    if backup.model != loader.model() {
         return Err(Failure::new(
             Exit::WrongImage,
-            format!("The chip is an {}; the backup is of another one.", loader.chip()),
-            format!("it is of an {}; nothing was erased", backup.chip),
+            format!("The chip is {}; the backup is of another one.", loader.model()),
+            format!("it is of {}; nothing was erased", backup.model),
             "use a board of the same kind",
         ));
     }

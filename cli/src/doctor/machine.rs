@@ -112,13 +112,13 @@ pub(crate) fn port_at(path: &str) -> Option<Finding> {
 
 /// What `obkmq flash` would write. Somebody whose board runs needs none.
 pub(crate) fn images() -> Vec<Finding> {
-    match image::found() {
+    match image::found(None) {
         Ok(images) => images
             .iter()
             .map(|image| {
                 Finding::ok(
                     "images",
-                    format!("{} for {}: {}", image.application, image.chip, image.path.display()),
+                    format!("{} for {}: {}", image.application, image.model, image.path.display()),
                 )
             })
             .collect(),

@@ -9,13 +9,13 @@ use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use md5::Md5;
-use obkmq_image::ChipId;
+use obkmq_image::Board;
+use obkmq_image::beken;
 use obkmq_image::esp::ImageHeader;
 use sha2::{Digest as _, Sha256};
 
-use super::Loader;
 use super::limits::{BACKUP_LIMIT_BYTES, READ_SPEED_SHARE, SEGMENT_BYTES};
+use super::{Loader, Model, Part};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 
@@ -27,7 +27,7 @@ const BOOTLOADER_OFFSETS: [usize; 3] = [0, 0x1000, 0x2000];
 pub(crate) struct Backup {
     pub(crate) bytes: Vec<u8>,
     /// The chip that it was made from.
-    pub(crate) chip: ChipId,
+    pub(crate) model: Model,
 }
 
 /// What was made.
@@ -111,7 +111,7 @@ fn resume(loader: &mut dyn Loader, file: &mut File, sum: &mut Sha256, part: &Pat
         let length = range.end.saturating_sub(range.start);
         let mut piece = Vec::new();
         (&mut *file).take(length.into()).read_to_end(&mut piece).map_err(|error| unwritable(part, &error))?;
-        if piece.len() != length as usize || !holds(loader, &range, &piece)? {
+        if piece.len() != length as usize || !loader.holds(&range, &piece)? {
             break;
         }
         sum.update(&piece);
@@ -123,14 +123,9 @@ fn resume(loader: &mut dyn Loader, file: &mut File, sum: &mut Sha256, part: &Pat
     Ok(offset)
 }
 
-/// Whether the chip holds these bytes in that range.
-pub(crate) fn holds(loader: &mut dyn Loader, range: &Range<u32>, bytes: &[u8]) -> Result<bool, Failure> {
-    let expected: [u8; 16] = Md5::digest(bytes).into();
-    Ok(loader.md5(range)? == expected)
-}
-
-/// Reads a backup, and compares it with the checksum beside it.
-pub(crate) fn load(path: &Path) -> Result<Backup, Failure> {
+/// Reads a backup, and compares it with the checksum beside it. `said` is what its owner says it is of, which counts where
+/// it does not tell by itself.
+pub(crate) fn load(path: &Path, said: Option<Board>) -> Result<Backup, Failure> {
     let bad = |why: String, next: &str| {
         Failure::new(Exit::WrongImage, format!("{} cannot be restored.", path.display()), why, next)
     };
@@ -159,14 +154,40 @@ pub(crate) fn load(path: &Path) -> Result<Backup, Failure> {
             "use another copy of it",
         ));
     }
-    let headers = BOOTLOADER_OFFSETS.iter().filter_map(|offset| ImageHeader::read(&bytes, *offset).ok());
-    let chip = headers.map(|header| header.chip_id).next().ok_or_else(|| {
+    let model = model(&bytes).or(said.map(Model::from)).ok_or_else(|| {
         bad(
-            "there is no boot loader in it, so the board it is of would not start".to_owned(),
-            "to make a board anew, flash it: obkmq flash",
+            "there is no boot loader in it that is known, so the board it is of may not start".to_owned(),
+            "name its board with --board; or make a board anew: obkmq flash",
         )
     })?;
-    Ok(Backup { bytes, chip })
+    Ok(Backup { bytes, model })
+}
+
+/// The chip that the boot loader in a flash is for.
+fn model(flash: &[u8]) -> Option<Model> {
+    let mut headers = BOOTLOADER_OFFSETS.iter().filter_map(|offset| ImageHeader::read(flash, *offset).ok());
+    if let Some(header) = headers.next() {
+        return Some(Model::Esp(header.chip_id));
+    }
+    let bootloader = flash.get(..beken::app::APP_OFFSET)?;
+    beken::identify(bootloader).ok()?.chip.map(Model::Beken)
+}
+
+impl Backup {
+    /// Its content without what is kept, as what is to be written.
+    pub(crate) fn parts(&self, kept: &[(&str, Range<u32>)]) -> Vec<Part> {
+        let end = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
+        let mut starts = 0;
+        let mut parts = Vec::new();
+        for range in kept.iter().map(|(_, range)| range.clone()).chain(std::iter::once(end..end)) {
+            let data = self.bytes.get(starts as usize..range.start as usize).unwrap_or_default();
+            if !data.is_empty() {
+                parts.push(Part { name: "backup".to_owned(), offset: starts, data: data.to_vec() });
+            }
+            starts = range.end;
+        }
+        parts
+    }
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {
@@ -187,8 +208,10 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use obkmq_image::ChipId;
+
     use crate::context::GlobalOptions;
-    use crate::flash::{Part, Written};
+    use crate::flash::Written;
     use crate::serial::transport::SerialTransport;
 
     /// A chip that stops answering after so many reads.
@@ -199,8 +222,8 @@ mod tests {
     }
 
     impl Loader for Chip {
-        fn chip(&self) -> ChipId {
-            ChipId(5)
+        fn model(&self) -> Model {
+            Model::Esp(ChipId(5))
         }
 
         fn flash_bytes(&self) -> u32 {
@@ -220,11 +243,11 @@ mod tests {
             Ok(self.flash[range.start as usize..range.end as usize].to_vec())
         }
 
-        fn md5(&mut self, range: &Range<u32>) -> Result<[u8; 16], Failure> {
-            Ok(Md5::digest(&self.flash[range.start as usize..range.end as usize]).into())
+        fn holds(&mut self, range: &Range<u32>, bytes: &[u8]) -> Result<bool, Failure> {
+            Ok(self.flash[range.start as usize..range.end as usize] == *bytes)
         }
 
-        fn erase(&mut self, _: &Range<u32>) -> Result<(), Failure> {
+        fn erase(&mut self, _: &Range<u32>, _: &Context) -> Result<(), Failure> {
             unreachable!()
         }
 
@@ -268,9 +291,39 @@ mod tests {
             use std::os::unix::fs::PermissionsExt;
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         }
-        let backup = load(&path).unwrap();
-        assert_eq!((backup.chip, backup.bytes.len()), (ChipId(5), chip.flash.len()));
+        let backup = load(&path, None).unwrap();
+        assert_eq!((backup.model, backup.bytes.len()), (Model::Esp(ChipId(5)), chip.flash.len()));
         assert_eq!(take(&mut chip, &path, &mut |_| {}, &context()).unwrap_err().exit, Exit::Usage);
+    }
+
+    #[test]
+    fn what_is_kept_is_cut_out_of_what_is_restored() {
+        let backup = Backup { bytes: (0..=255).cycle().take(0x8000).collect(), model: Model::Esp(ChipId(5)) };
+        let shape = |kept: &[(&str, Range<u32>)]| {
+            let parts = backup.parts(kept);
+            for part in &parts {
+                let start = part.offset as usize;
+                assert!(backup.bytes[start..start + part.data.len()] == part.data);
+            }
+            parts.iter().map(|part| (part.offset, part.data.len())).collect::<Vec<_>>()
+        };
+        assert_eq!(shape(&[]), [(0, 0x8000)]);
+        assert_eq!(shape(&[("a", 0..0x1000), ("b", 0x5000..0x6000)]), [(0x1000, 0x4000), (0x6000, 0x2000)]);
+        assert_eq!(shape(&[("a", 0x7000..0x8000)]), [(0, 0x7000)]);
+    }
+
+    #[test]
+    fn a_beken_flash_tells_its_chip_and_a_blank_one_does_not() {
+        use obkmq_image::beken::BekenChip;
+        for chip in BekenChip::ALL {
+            let mut flash = vec![0xFF; 2 << 20];
+            assert_eq!(model(&flash), None);
+            let bootloader = obkmq_virtual::beken::factory::bootloader(chip);
+            flash[..bootloader.len()].copy_from_slice(&bootloader);
+            // Somebody else's application, half of it.
+            flash[0x1_1000..0x2_0000].fill(0x5A);
+            assert_eq!(model(&flash), Some(Model::Beken(chip)));
+        }
     }
 
     #[test]
@@ -279,7 +332,7 @@ mod tests {
         let path = folder.path().join("board.bin");
         take(&mut chip(), &path, &mut |_| {}, &context()).unwrap();
         let good = fs::read(&path).unwrap();
-        let why = || load(&path).unwrap_err().why;
+        let why = || load(&path, None).unwrap_err().why;
         let mut damaged = good.clone();
         damaged[70_000] ^= 4;
         fs::write(&path, &damaged).unwrap();
@@ -295,7 +348,7 @@ mod tests {
         blank.flash.fill(0xFF);
         let path = folder.path().join("blank.bin");
         take(&mut blank, &path, &mut |_| {}, &context()).unwrap();
-        assert!(load(&path).unwrap_err().why.contains("no boot loader"));
+        assert!(load(&path, None).unwrap_err().why.contains("no boot loader"));
     }
 
     #[cfg(target_os = "linux")]

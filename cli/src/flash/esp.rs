@@ -11,34 +11,25 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use clap::ValueEnum;
 use espflash::Error;
 use espflash::command::Command;
 use espflash::connection::{Connection, ResetAfterOperation, ResetBeforeOperation};
 use espflash::flasher::{FlashSize, Flasher};
 use espflash::image_format::Segment;
 use espflash::target::ProgressCallbacks;
+use md5::{Digest as _, Md5};
 use obkmq_image::ChipId;
 use serialport::UsbPortInfo;
 
 use super::explain::{Phase, cause, chain, explain};
 use super::limits::{LINE_TRIES, READ_BLOCK_BYTES, READ_BLOCKS_IN_FLIGHT, SEGMENT_BYTES};
-use super::{Loader, Part, Written};
+use super::options::Before;
+use super::{Loader, Model, Part, Written};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::serial::open::{CONSOLE_BAUD, OpenPort};
 use crate::serial::ports;
 use crate::serial::transport::SerialTransport;
-
-/// How the chip gets into its loader.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Before {
-    // Not doc comments: they would turn the short help into a long one.
-    // Through the cable's DTR and RTS lines.
-    DefaultReset,
-    // Not at all: BOOT was held while RESET was tapped.
-    NoReset,
-}
 
 /// A chip of the ESP32 family that runs the flasher stub.
 pub(crate) struct EspLoader {
@@ -150,8 +141,8 @@ fn detect_flash_bytes(flasher: &mut Flasher, path: &str) -> Result<u32, Failure>
 }
 
 impl Loader for EspLoader {
-    fn chip(&self) -> ChipId {
-        self.chip
+    fn model(&self) -> Model {
+        Model::Esp(self.chip)
     }
 
     fn flash_bytes(&self) -> u32 {
@@ -222,15 +213,17 @@ impl Loader for EspLoader {
         }
     }
 
-    fn md5(&mut self, range: &Range<u32>) -> Result<[u8; 16], Failure> {
+    fn holds(&mut self, range: &Range<u32>, bytes: &[u8]) -> Result<bool, Failure> {
+        let expected: [u8; 16] = Md5::digest(bytes).into();
         let size = range.end.saturating_sub(range.start);
         let mut flasher = self.take_flasher()?;
         let result = guarded(|| flasher.checksum_md5(range.start, size));
         self.flasher = Some(flasher);
-        result.map(u128::to_be_bytes).map_err(|error| explain(&error, &self.path, Phase::Reading))
+        let found = result.map_err(|error| explain(&error, &self.path, Phase::Reading))?;
+        Ok(found.to_be_bytes() == expected)
     }
 
-    fn erase(&mut self, range: &Range<u32>) -> Result<(), Failure> {
+    fn erase(&mut self, range: &Range<u32>, _context: &Context) -> Result<(), Failure> {
         let size = range.end.saturating_sub(range.start);
         let mut flasher = self.take_flasher()?;
         let result = guarded(|| flasher.erase_region(range.start, size));

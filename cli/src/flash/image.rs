@@ -1,5 +1,8 @@
 //! The image that is flashed: found, read and checked whole before any port is opened.
 //!
+//! Images of the ESP32 family hold a partition table; of a BK7231 they hold the application, or that behind a boot loader, and
+//! the regions are those of [`FlashMap`].
+//!
 //! An image is named with `--image`, or it is what `cargo xtask image CHIP` made: `images/CHIP/manifest.json` in the
 //! `target` folder of the working directory or of a folder above it, or beside this program's own place in one.
 
@@ -7,13 +10,14 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use obkmq_image::beken::{self, BekenChip, BekenKind, CodeKey, FlashMap};
 use obkmq_image::esp::AppDescriptor;
 use obkmq_image::manifest::FileKind;
-use obkmq_image::{Chip, ChipId, Identified, ImageError, Manifest, PartitionType, identify};
+use obkmq_image::{Board, Chip, ChipId, Identified, ImageError, Manifest, PartitionType, identify};
 
-use super::Part;
 use super::limits::IMAGE_LIMIT_BYTES;
 use super::plan::{Region, Role};
+use super::{Model, Part};
 use crate::failure::{Exit, Failure};
 
 /// A merged image that is whole and sound.
@@ -21,7 +25,9 @@ use crate::failure::{Exit, Failure};
 pub(crate) struct Image {
     pub(crate) path: PathBuf,
     /// The chip it is for.
-    pub(crate) chip: ChipId,
+    pub(crate) model: Model,
+    /// The key that a Beken application is enciphered with.
+    pub(crate) key: Option<CodeKey>,
     /// Name and version of the application, as it describes itself.
     pub(crate) application: String,
     /// Whether that is obkmq's firmware, which says hello once it runs.
@@ -35,10 +41,77 @@ pub(crate) struct Image {
 }
 
 impl Image {
-    /// Reads and checks an image file.
-    pub(crate) fn load(path: &Path) -> Result<Self, Failure> {
+    /// Reads and checks an image file. `said` is the board that its owner names, if any.
+    pub(crate) fn load(path: &Path, said: Option<Board>) -> Result<Self, Failure> {
         let bytes = read(path, READ_NEXT)?;
-        Self::from_bytes(path, &bytes)
+        let image = if beken::is_beken(&bytes) {
+            Self::from_beken(path, &bytes, said)?
+        } else {
+            Self::from_bytes(path, &bytes)?
+        };
+        match said.map(Model::from) {
+            Some(said) if said != image.model => Err(Failure::new(
+                Exit::WrongImage,
+                format!("{} is not for the board that --board names.", path.display()),
+                format!("it is for {}, not for {said}", image.model),
+                "name another image or another board",
+            )),
+            _ => Ok(image),
+        }
+    }
+
+    fn from_beken(path: &Path, bytes: &[u8], said: Option<Board>) -> Result<Self, Failure> {
+        let image = beken::identify(bytes).map_err(|error| refuse_beken(path, &error))?;
+        let chip = match (image.chip, said) {
+            (Some(chip), _) | (None, Some(Board::Beken(chip))) => chip,
+            (None, _) => return Err(which_beken(path)),
+        };
+        if image.kind == BekenKind::Ota {
+            return Err(is_update(path));
+        }
+        let parts: Vec<Part> = image
+            .regions(bytes.len())
+            .into_iter()
+            .map(|(name, offset, length)| Part {
+                name: name.to_owned(),
+                offset: u32::try_from(offset).unwrap_or(u32::MAX),
+                // The bytes of a region stand where they go to, or are the whole file.
+                data: bytes
+                    .get(offset..)
+                    .filter(|_| image.chip.is_some())
+                    .unwrap_or(bytes)
+                    .iter()
+                    .take(length)
+                    .copied()
+                    .collect(),
+            })
+            .collect();
+        let version = image.header.as_ref().map(|header| header.release.version.clone());
+        let is_obkmq = version.as_ref().is_some_and(|version| version.starts_with(OBKMQ_VERSION));
+        Ok(Self {
+            path: path.to_owned(),
+            model: Model::Beken(chip),
+            key: image.key,
+            application: version.unwrap_or_else(|| "an application without a name".to_owned()),
+            is_obkmq,
+            parts,
+            others: beken_regions(chip, is_obkmq),
+            flash_bytes: beken::map::FLASH_BYTES,
+        })
+    }
+
+    /// Leaves the boot loader of a BK7231T out of what is written; whether there was one.
+    pub(crate) fn keep_bootloader(&mut self) -> bool {
+        let Some(index) = self.parts.iter().position(|part| part.offset < beken::map::BOOTLOADER_END) else {
+            return false;
+        };
+        if self.model != Model::Beken(BekenChip::T) {
+            return false;
+        }
+        self.parts.remove(index);
+        let range = FlashMap::of(BekenChip::T).bootloader;
+        self.others.push(Region { name: "bootloader".to_owned(), range, role: Role::Spare });
+        true
     }
 
     fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self, Failure> {
@@ -75,7 +148,8 @@ impl Image {
         let descriptor = &identified.descriptor;
         Self {
             path: path.to_owned(),
-            chip: identified.chip_id(),
+            model: Model::Esp(identified.chip_id()),
+            key: None,
             application: format!("{} {}", descriptor.project_name, descriptor.version),
             is_obkmq: descriptor.project_name == AppDescriptor::OBKMQ,
             parts,
@@ -83,6 +157,55 @@ impl Image {
             flash_bytes,
         }
     }
+}
+
+/// How the version in the RBL header of obkmq's own applications begins.
+pub(crate) const OBKMQ_VERSION: &str = "obkmq ";
+
+/// What a Beken image leaves alone: what is obkmq's owner's, if it is obkmq's, and what is nobody's to write.
+fn beken_regions(chip: BekenChip, is_obkmq: bool) -> Vec<Region> {
+    let map = FlashMap::of(chip);
+    let region = |name: &str, range, role| Region { name: name.to_owned(), range, role };
+    let mut regions = vec![
+        region("RF calibration", map.calibration, Role::Spare),
+        region("network", map.network, Role::Spare),
+    ];
+    if is_obkmq {
+        regions.push(region("settings", map.settings, Role::Owner));
+        regions.push(region("files", map.files, Role::Owner));
+        regions.push(region("retained", map.retained, Role::Owner));
+    }
+    regions
+}
+
+fn which_beken(path: &Path) -> Failure {
+    Failure::new(
+        Exit::WrongImage,
+        format!("{} does not say which chip it is for.", path.display()),
+        "an application for a BK7231T looks like one for a BK7231N, and does not run there",
+        "say it: --board bk7231t or --board bk7231n",
+    )
+}
+
+fn is_update(path: &Path) -> Failure {
+    Failure::new(
+        Exit::WrongImage,
+        format!("{} is an update that a board loads by itself (OTA).", path.display()),
+        "its application is stored in another form",
+        "take the application out of it: obkmq image extract",
+    )
+}
+
+pub(crate) fn refuse_beken(path: &Path, error: &beken::BekenError) -> Failure {
+    Failure::new(
+        Exit::WrongImage,
+        format!("{} is no sound Beken image.", path.display()),
+        error.to_string(),
+        match error {
+            beken::BekenError::UnknownKey => "look for an image that is made for the module at hand",
+            _ => "download or build it again",
+        },
+    )
 }
 
 fn role(partition_type: PartitionType) -> Role {
@@ -145,7 +268,16 @@ fn not_merged(path: &Path, chip: ChipId) -> Failure {
 ///
 /// # Errors
 /// There is none, or one of them is not what its manifest says.
-pub(crate) fn found() -> Result<Vec<Image>, Failure> {
+/// `said` is the board that its owner names, if any.
+pub(crate) fn found(said: Option<Board>) -> Result<Vec<Image>, Failure> {
+    if let Some(Board::Beken(chip)) = said {
+        return Err(Failure::new(
+            Exit::WrongImage,
+            "There is no image to write.",
+            format!("there is no obkmq for {} yet that could be built", chip.family()),
+            "name one: --image FILE (obkmq image pack makes one of a program)",
+        ));
+    }
     let folders = image_folders();
     for folder in &folders {
         let images: Vec<Image> = Chip::ALL
@@ -167,17 +299,18 @@ pub(crate) fn found() -> Result<Vec<Image>, Failure> {
 }
 
 /// The image for the chip that was detected.
-pub(crate) fn for_chip(images: Vec<Image>, chip: ChipId) -> Result<Image, Failure> {
+pub(crate) fn for_model(images: Vec<Image>, model: Model) -> Result<Image, Failure> {
     let names: Vec<String> =
-        images.iter().map(|image| format!("{} (for {})", image.path.display(), image.chip)).collect();
-    images.into_iter().find(|image| image.chip == chip).ok_or_else(|| {
-        let next = match chip.chip() {
-            Some(chip) => format!("make the right one: cargo xtask image {}", chip.name()),
-            None => format!("there is no obkmq for the {chip} yet; use another board"),
+        images.iter().map(|image| format!("{} (for {})", image.path.display(), image.model)).collect();
+    images.into_iter().find(|image| image.model == model).ok_or_else(|| {
+        let next = match model.board() {
+            Some(Board::Esp(chip)) => format!("make the right one: cargo xtask image {}", chip.name()),
+            Some(Board::Beken(_)) => "name an image for it with --image".to_owned(),
+            None => format!("there is no obkmq for the {model} yet; use another board"),
         };
         Failure::new(
             Exit::WrongImage,
-            format!("The chip is an {chip}; the image is for another one."),
+            format!("The chip is {model}; the image is for another one."),
             format!("the image is {}; nothing was erased", names.join(", ")),
             next,
         )
@@ -214,8 +347,8 @@ fn from_manifest(path: &Path) -> Result<Image, Failure> {
     let bytes = read(&file_path, READ_NEXT)?;
     file.verify(&bytes).map_err(|error| bad(error.to_string()))?;
     let image = Image::from_bytes(&file_path, &bytes)?;
-    if image.chip.chip() != manifest.chip() {
-        return Err(bad(format!("it says {}, the image is for {}", manifest.chip, image.chip)));
+    if image.model.board() != manifest.chip().map(Board::Esp) {
+        return Err(bad(format!("it says {}, the image is for {}", manifest.chip, image.model)));
     }
     Ok(image)
 }
@@ -233,32 +366,34 @@ mod tests {
     #[test]
     fn what_is_no_image_is_exit_6() {
         for bytes in [&b"hello"[..], b"", &[0xFF; 4096], &[0xE9; 100]] {
-            let failure = Image::load(write(bytes).path()).unwrap_err();
+            let failure = Image::load(write(bytes).path(), None).unwrap_err();
             assert_eq!(failure.exit, Exit::WrongImage, "{failure}");
         }
-        assert_eq!(Image::load(Path::new("/nowhere/a.bin")).unwrap_err().exit, Exit::WrongImage);
-        assert_eq!(Image::load(Path::new("/")).unwrap_err().exit, Exit::WrongImage);
+        assert_eq!(Image::load(Path::new("/nowhere/a.bin"), None).unwrap_err().exit, Exit::WrongImage);
+        assert_eq!(Image::load(Path::new("/"), None).unwrap_err().exit, Exit::WrongImage);
     }
 
     #[test]
     fn an_endless_file_is_not_read_to_its_end() {
         #[cfg(unix)]
-        assert_eq!(Image::load(Path::new("/dev/zero")).unwrap_err().exit, Exit::WrongImage);
+        assert_eq!(Image::load(Path::new("/dev/zero"), None).unwrap_err().exit, Exit::WrongImage);
     }
 
     #[test]
     fn the_image_must_be_for_the_chip_at_hand() {
         let image = Image {
             path: "c3.bin".into(),
-            chip: ChipId(5),
+            model: Model::Esp(ChipId(5)),
+            key: None,
             application: "obkmq 0.1.0".into(),
             is_obkmq: true,
             parts: Vec::new(),
             others: Vec::new(),
             flash_bytes: 0,
         };
-        assert_eq!(for_chip(vec![image.clone()], ChipId(5)), Ok(image.clone()));
-        let failure = for_chip(vec![image], ChipId(16)).unwrap_err();
+        let model = |id| Model::Esp(ChipId(id));
+        assert_eq!(for_model(vec![image.clone()], model(5)), Ok(image.clone()));
+        let failure = for_model(vec![image], model(16)).unwrap_err();
         assert_eq!(failure.exit, Exit::WrongImage);
         assert!(failure.what.contains("ESP32-H2;") && failure.why.contains("ESP32-C3"), "{failure}");
     }

@@ -18,7 +18,7 @@ use crate::failure::{Exit, Failure};
 pub(crate) enum Role {
     /// The owner's: kept unless everything is to be erased.
     Owner,
-    /// Another application slot: left alone.
+    /// Another application slot, or what must not be touched: left alone.
     Spare,
 }
 
@@ -148,6 +148,7 @@ fn kilobytes(bytes: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flash::Model;
     use obkmq_image::ChipId;
 
     fn image() -> Image {
@@ -155,7 +156,8 @@ mod tests {
         let region = |name: &str, range, role| Region { name: name.to_owned(), range, role };
         Image {
             path: "image.bin".into(),
-            chip: ChipId(5),
+            model: Model::Esp(ChipId(5)),
+            key: None,
             application: "obkmq 0.1.0".into(),
             is_obkmq: true,
             parts: vec![

@@ -5,7 +5,6 @@ use std::path::Path;
 use obkmq_host::Packed;
 use obkmq_image::layout::SETTINGS_BYTES;
 
-use super::backup;
 use super::image::Image;
 use super::{Loader, Part};
 use crate::failure::{Exit, Failure};
@@ -52,7 +51,7 @@ impl Provision {
 pub(crate) fn check_blank(loader: &mut dyn Loader, settings: &Part) -> Result<(), Failure> {
     let bytes = settings.data.len();
     let end = settings.offset.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
-    if backup::holds(loader, &(settings.offset..end), &vec![0xFF; bytes])? {
+    if loader.holds(&(settings.offset..end), &vec![0xFF; bytes])? {
         return Ok(());
     }
     Err(Failure::new(

@@ -3,6 +3,7 @@
 //! A test that lacks a tool of somebody else's is ignored, with a line that says how to get it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod beken;
 mod flashing;
 mod foreign;
 mod host;
@@ -25,6 +26,7 @@ fn main() {
         trials.extend(story::trials());
         trials.extend(json::trials());
         trials.extend(flashing::trials());
+        trials.extend(beken::trials());
         trials.extend(keeping::trials());
         trials.extend(scripts::trials());
         trials.extend(virt_arm::trials());

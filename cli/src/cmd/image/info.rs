@@ -10,7 +10,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::context::Context;
-use crate::failure::{Exit, Failure};
+use crate::failure::Failure;
 use crate::flash::image;
 
 /// Print what a firmware image is, having checked all of it
@@ -30,7 +30,7 @@ impl Info {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<()> {
         let bytes = image::read(&self.file, "check the name")?;
         let report = if beken::is_beken(&bytes) {
-            let image = beken::identify(&bytes).map_err(|error| refuse_beken(&self.file, &error))?;
+            let image = beken::identify(&bytes).map_err(|error| image::refuse_beken(&self.file, &error))?;
             Report::beken(&bytes, &image)
         } else {
             let image = identify(&bytes).map_err(|error| refuse_esp(&self.file, &error))?;
@@ -192,16 +192,4 @@ fn refuse_esp(path: &Path, error: &ImageError) -> Failure {
         failure.what = format!("{} is no image that obkmq could use.", path.display());
     }
     failure
-}
-
-fn refuse_beken(path: &Path, error: &beken::BekenError) -> Failure {
-    Failure::new(
-        Exit::WrongImage,
-        format!("{} is no sound Beken image.", path.display()),
-        error.to_string(),
-        match error {
-            beken::BekenError::UnknownKey => "look for an image that is made for the module at hand",
-            _ => "download or build it again",
-        },
-    )
 }

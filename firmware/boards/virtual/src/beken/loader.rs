@@ -185,7 +185,7 @@ impl<F: FlashChip> Loader<F> {
             }
             // Nothing that is simulated here depends on a register.
             (0x01, [_, _, _, _, _, _, _, _]) if is_n => short_reply(0x01, &command.payload),
-            (0x03, [address @ ..]) if is_n && address.len() == 4 => {
+            (0x03, address) if is_n && address.len() == 4 => {
                 let value = if number(address) == CHIP_ID_REGISTER { CHIP_ID_N } else { 0 };
                 short_reply(0x03, &[address, &value.to_le_bytes()].concat())
             }
