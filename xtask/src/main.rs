@@ -6,6 +6,8 @@
 mod bench_berry;
 #[cfg(target_os = "linux")]
 mod bench_broker;
+#[cfg(target_os = "linux")]
+mod capacity;
 mod chip;
 mod ci;
 mod crates;
@@ -40,6 +42,8 @@ enum Verb {
     BenchBerry(bench_berry::Arguments),
     #[cfg(target_os = "linux")]
     BenchBroker(bench_broker::Arguments),
+    #[cfg(target_os = "linux")]
+    Capacity(capacity::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -53,6 +57,8 @@ fn main() -> ExitCode {
         Verb::BenchBerry(arguments) => bench_berry::run(&arguments),
         #[cfg(target_os = "linux")]
         Verb::BenchBroker(arguments) => bench_broker::run(&arguments),
+        #[cfg(target_os = "linux")]
+        Verb::Capacity(arguments) => capacity::run(&arguments).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

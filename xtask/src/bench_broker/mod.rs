@@ -13,7 +13,7 @@ mod machine;
 mod paced;
 mod peers;
 mod report;
-mod wire;
+pub(crate) mod wire;
 mod works;
 
 use std::path::PathBuf;

@@ -5,31 +5,31 @@
 const KEEP_ALIVE_SECONDS: u16 = 600;
 
 /// High nibbles of first bytes.
-pub(super) mod kind {
-    pub(in super::super) const CONNACK: u8 = 2;
-    pub(in super::super) const PUBLISH: u8 = 3;
-    pub(in super::super) const PUBACK: u8 = 4;
-    pub(in super::super) const SUBACK: u8 = 9;
+pub(crate) mod kind {
+    pub(crate) const CONNACK: u8 = 2;
+    pub(crate) const PUBLISH: u8 = 3;
+    pub(crate) const PUBACK: u8 = 4;
+    pub(crate) const SUBACK: u8 = 9;
 }
 
 /// DISCONNECT.
-pub(super) const DISCONNECT: [u8; 2] = [0xE0, 0];
+pub(crate) const DISCONNECT: [u8; 2] = [0xE0, 0];
 
 /// One packet from a broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Packet<'a> {
-    pub(super) first: u8,
-    pub(super) body: &'a [u8],
+pub(crate) struct Packet<'a> {
+    pub(crate) first: u8,
+    pub(crate) body: &'a [u8],
 }
 
 impl Packet<'_> {
     /// See [`kind`].
-    pub(super) const fn kind(&self) -> u8 {
+    pub(crate) const fn kind(&self) -> u8 {
         self.first >> 4
     }
 
     /// The packet identifier of a PUBLISH that has to be acknowledged.
-    pub(super) fn id_to_acknowledge(&self) -> Option<[u8; 2]> {
+    pub(crate) fn id_to_acknowledge(&self) -> Option<[u8; 2]> {
         if self.kind() != kind::PUBLISH || self.first & 0x06 == 0 {
             return None;
         }
@@ -39,7 +39,7 @@ impl Packet<'_> {
 }
 
 /// Takes the first packet off `bytes`, if all of it is there.
-pub(super) fn split(bytes: &[u8]) -> Option<(Packet<'_>, &[u8])> {
+pub(crate) fn split(bytes: &[u8]) -> Option<(Packet<'_>, &[u8])> {
     let (&first, mut rest) = bytes.split_first()?;
     let mut length = 0;
     for shift in [0, 7, 14, 21] {
@@ -55,7 +55,7 @@ pub(super) fn split(bytes: &[u8]) -> Option<(Packet<'_>, &[u8])> {
 }
 
 /// CONNECT of a client with a clean session.
-pub(super) fn connect(client_id: &str) -> Vec<u8> {
+pub(crate) fn connect(client_id: &str) -> Vec<u8> {
     let mut body = b"\x00\x04MQTT\x04\x02".to_vec();
     body.extend(KEEP_ALIVE_SECONDS.to_be_bytes());
     push_text(&mut body, client_id);
@@ -63,7 +63,7 @@ pub(super) fn connect(client_id: &str) -> Vec<u8> {
 }
 
 /// SUBSCRIBE to all `filters` at one QoS.
-pub(super) fn subscribe(filters: &[&str], qos: u8) -> Vec<u8> {
+pub(crate) fn subscribe(filters: &[&str], qos: u8) -> Vec<u8> {
     let mut body = vec![0, 1];
     for filter in filters {
         push_text(&mut body, filter);
@@ -73,7 +73,7 @@ pub(super) fn subscribe(filters: &[&str], qos: u8) -> Vec<u8> {
 }
 
 /// PUBLISH with QoS 0, or with QoS 1 and this packet identifier.
-pub(super) fn publish(topic: &str, payload: &[u8], id: Option<u16>) -> Vec<u8> {
+pub(crate) fn publish(topic: &str, payload: &[u8], id: Option<u16>) -> Vec<u8> {
     let mut body = Vec::new();
     push_text(&mut body, topic);
     if let Some(id) = id {
@@ -84,17 +84,19 @@ pub(super) fn publish(topic: &str, payload: &[u8], id: Option<u16>) -> Vec<u8> {
 }
 
 /// PUBACK.
-pub(super) const fn puback(id: [u8; 2]) -> [u8; 4] {
+pub(crate) const fn puback(id: [u8; 2]) -> [u8; 4] {
     [0x40, 2, id[0], id[1]]
 }
 
-fn push_text(body: &mut Vec<u8>, text: &str) {
+/// Appends a text as MQTT writes it, behind its length.
+pub(crate) fn push_text(body: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
     body.extend(u16::try_from(bytes.len()).unwrap_or(u16::MAX).to_be_bytes());
     body.extend(bytes);
 }
 
-fn packet(first: u8, body: &[u8]) -> Vec<u8> {
+/// A packet: its first byte, and what comes after its length.
+pub(crate) fn packet(first: u8, body: &[u8]) -> Vec<u8> {
     let mut bytes = vec![first];
     let mut length = body.len();
     loop {

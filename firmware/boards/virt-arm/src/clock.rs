@@ -3,6 +3,9 @@
 //! No interrupt handler runs. The processor sleeps until an interrupt is *pending*, and the loop then looks at every
 //! device; interrupts stay masked, so that nothing here is ever entered twice.
 
+use core::cell::UnsafeCell;
+use core::ptr;
+
 use obkmq_node::Instant;
 
 use crate::limits::SLEEP_US;
@@ -30,10 +33,21 @@ unsafe extern "C" {
     safe fn wait_for_interrupt();
 }
 
+/// Microseconds since boot and how many of them were slept, the lowest 32 bits of each, as they stood when the board fell
+/// asleep last. For those who look at the board from outside (`cargo xtask capacity`): what is not slept is work.
+#[unsafe(no_mangle)]
+static OBKMQ_TIMES: Times = Times(UnsafeCell::new([0; 2]));
+
+struct Times(UnsafeCell<[u32; 2]>);
+
+// SAFETY: only `Clock` touches it, of which there is one, and no interrupt handler does.
+unsafe impl Sync for Times {}
+
 /// Microseconds since boot. It has to be read at least once in 71 minutes, which [`SLEEP_US`] sees to.
 pub(crate) struct Clock {
     last: u32,
     micros: u64,
+    slept_us: u64,
 }
 
 impl Clock {
@@ -42,7 +56,7 @@ impl Clock {
         CLOCK.write(CONTROL, FREE_RUNNING);
         SECONDARY_INTERRUPTS.write(SECONDARY_ENABLE, ETHERNET_LINE);
         INTERRUPTS.write(INTERRUPT_ENABLE, WAKING);
-        Self { last: 0, micros: 0 }
+        Self { last: 0, micros: 0, slept_us: 0 }
     }
 
     pub(crate) fn now(&mut self) -> Instant {
@@ -56,6 +70,9 @@ impl Clock {
     /// Sleeps until `due`, or until a device has something.
     pub(crate) fn sleep_until(&mut self, due: Option<Instant>) {
         let now = self.now().as_micros();
+        let low = |micros: u64| u32::try_from(micros & 0xFFFF_FFFF).unwrap_or(0);
+        // SAFETY: see `Sync`. Volatile, because it is read from outside only.
+        unsafe { ptr::write_volatile(OBKMQ_TIMES.0.get(), [low(now), low(self.slept_us)]) };
         let left = due.map_or(SLEEP_US, |due| due.as_micros().saturating_sub(now)).min(SLEEP_US);
         if let Ok(left @ 1..) = u32::try_from(left) {
             WAKE_TIMER.write(LOAD, left);
@@ -63,6 +80,7 @@ impl Clock {
             wait_for_interrupt();
             WAKE_TIMER.write(CONTROL, OFF);
             WAKE_TIMER.write(CLEAR, OFF);
+            self.slept_us = self.slept_us.saturating_add(self.now().as_micros().saturating_sub(now));
         }
     }
 }

@@ -8,7 +8,7 @@
 
 /// Descriptors, one for each MiB of addresses.
 const SECTIONS: usize = 4096;
-const MIB: usize = 1 << 20;
+const MIB_SHIFT: u32 = 20;
 
 /// A section of domain 0, which is a client: permissions count. Bit 4 has to be set on this processor.
 const SECTION: u32 = 1 << 4 | 0b10;
@@ -20,7 +20,7 @@ const READ_ONLY: u32 = SECTION;
 const NOTHING: u32 = 0;
 
 /// Which MiB are there, and what they are.
-const MAP: [(core::ops::Range<usize>, u32); 5] = [
+const MAP: [(core::ops::Range<u32>, u32); 5] = [
     // Vectors and flash: the program.
     (0..2, READ_ONLY),
     // The chip's RAM.
@@ -49,10 +49,9 @@ pub(crate) unsafe fn enable() {
     // SAFETY: the linker script reserves it, aligned, in RAM that nothing else in this program names; any bits are a
     // `u32`, and the caller promises that this is the only call.
     let sections = unsafe { &mut *table };
-    for (address, section) in (0_u32..).step_by(MIB).zip(sections) {
-        let mib = usize::try_from(address / (MIB as u32)).unwrap_or(SECTIONS);
-        let kind = MAP.iter().find(|(range, _)| range.contains(&mib)).map_or(NOTHING, |(_, kind)| *kind);
-        *section = if kind == NOTHING { NOTHING } else { address | kind };
+    for (mib, section) in (0_u32..).zip(sections) {
+        let found = MAP.iter().find(|(range, _)| range.contains(&mib));
+        *section = found.map_or(NOTHING, |(_, kind)| mib << MIB_SHIFT | kind);
     }
     // SAFETY: the table maps every address to itself, and all that this program uses.
     unsafe { enable_mmu(table) };
