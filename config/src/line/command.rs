@@ -98,6 +98,17 @@ pub enum Command<'a> {
     Info,
     /// The last refused connections.
     Refused,
+    /// The devices that have announced themselves.
+    Devices,
+    /// Sets a value of a device.
+    DeviceSet {
+        /// Its name.
+        name: Cow<'a, str>,
+        /// Which of its values.
+        key: Cow<'a, str>,
+        /// The value as it is shown.
+        value: Cow<'a, str>,
+    },
     /// The channels in use.
     Channels,
     /// Executes a command of OpenBeken's; see [`openbeken`](crate::openbeken).
@@ -177,6 +188,11 @@ pub const COMMANDS: &[CommandHelp] = &[
     CommandHelp { usage: "wifi scan", help: "look for Wi-Fi networks; ask again until running=no" },
     CommandHelp { usage: "info", help: "show facts about the device" },
     CommandHelp { usage: "refused", help: "show the last refused connections" },
+    CommandHelp { usage: "devices", help: "show the devices that have announced themselves" },
+    CommandHelp {
+        usage: "device set NAME KEY VALUE",
+        help: "set a value of a device, such as `device set Lamp state on`",
+    },
     CommandHelp { usage: "channels", help: "show the channels that are in use" },
     CommandHelp {
         usage: "run COMMAND",
@@ -259,6 +275,10 @@ impl<'a> Command<'a> {
             },
             ("info", [None, ..]) => Ok(Self::Info),
             ("refused", [None, ..]) => Ok(Self::Refused),
+            ("devices", [None, ..]) => Ok(Self::Devices),
+            ("device", [Some(sub), Some(name), Some(key), Some(value), None]) if sub == "set" => {
+                Ok(Self::DeviceSet { name, key, value })
+            }
             ("channels", [None, ..]) => Ok(Self::Channels),
             ("run", [Some(command), None, ..]) => Ok(Self::Run { command }),
             ("flush", [None, ..]) => Ok(Self::Flush),
@@ -299,6 +319,10 @@ impl<'a> Command<'a> {
             Self::WifiScan => line.push_str("wifi scan"),
             Self::Info => line.push_str("info"),
             Self::Refused => line.push_str("refused"),
+            Self::Devices => line.push_str("devices"),
+            Self::DeviceSet { name, key, value } => {
+                write_words(&mut line, &["device", "set", name, key, value]);
+            }
             Self::Channels => line.push_str("channels"),
             Self::Run { command } => write_words(&mut line, &["run", command]),
             Self::Flush => line.push_str("flush"),
@@ -332,6 +356,7 @@ impl<'a> Command<'a> {
             | Self::UserHash { .. }
             | Self::UserDel { .. }
             | Self::UserRights { .. }
+            | Self::DeviceSet { .. }
             | Self::Run { .. }
             | Self::Reboot
             | Self::Log { .. } => true,
@@ -345,6 +370,7 @@ impl<'a> Command<'a> {
             | Self::WifiScan
             | Self::Info
             | Self::Flush
+            | Self::Devices
             | Self::Channels
             | Self::Refused
             | Self::Help { .. } => false,

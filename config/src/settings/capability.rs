@@ -21,11 +21,13 @@ pub enum Capability {
     Files,
     /// Settings can be tried out, and the ones before come back.
     Trial,
+    /// Devices that announce themselves are shown.
+    Discovery,
 }
 
 impl Capability {
     /// Every capability, in the order of listings.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Wifi,
         Self::AccessPoint,
         Self::Address,
@@ -34,6 +36,7 @@ impl Capability {
         Self::Clock,
         Self::Files,
         Self::Trial,
+        Self::Discovery,
     ];
 
     /// The word on the wire.
@@ -48,6 +51,7 @@ impl Capability {
             Self::Clock => "clock",
             Self::Files => "files",
             Self::Trial => "trial",
+            Self::Discovery => "discovery",
         }
     }
 
@@ -63,6 +67,7 @@ impl Capability {
             Self::Clock => "a clock",
             Self::Files => "files",
             Self::Trial => "trials of settings",
+            Self::Discovery => "discovery of devices",
         }
     }
 

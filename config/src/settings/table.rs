@@ -123,6 +123,13 @@ keys! {
         "The user that `ms_user` and `ms_pass` manage; empty for none")
         .needs(Capability::Automation);
 
+    DISCOVERY_ENABLED = Key::new(40, "discovery.enabled", Kind::Switch { default: true },
+        "Whether devices that announce themselves are shown")
+        .needs(Capability::Discovery);
+    DISCOVERY_MEMORY_BYTES = Key::new(41, "discovery.memory_bytes", Kind::number(1_024, 16_777_216, 32_768),
+        "Memory for what is known of devices")
+        .unit("bytes").needs(Capability::Discovery);
+
     PANEL_ENABLED = Key::new(32, "panel.enabled", Kind::Switch { default: true },
         "Whether there is a panel for browsers")
         .needs(Capability::Panel);

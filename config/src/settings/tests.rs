@@ -53,6 +53,10 @@ fn golden_automation() -> Vec<u8> {
     hex_bytes(include_str!("../../fixtures/settings-schema-1-automation.hex"))
 }
 
+fn golden_discovery() -> Vec<u8> {
+    hex_bytes(include_str!("../../fixtures/settings-schema-1-discovery.hex"))
+}
+
 fn hex_bytes(text: &str) -> Vec<u8> {
     let digits: String = text.lines().filter(|line| !line.starts_with('#')).collect();
     (0..digits.len() / 2).map(|at| u8::from_str_radix(&digits[at * 2..at * 2 + 2], 16).unwrap()).collect()
@@ -84,6 +88,7 @@ fn defaults_are_the_ones_that_were_promised() {
     assert!(!settings.console_timestamps());
     assert_eq!((settings.automation_enabled(), settings.automation_user()), (true, ""));
     assert_eq!((settings.automation_heap_bytes(), settings.automation_max_steps()), (24_576, 200_000));
+    assert_eq!((settings.discovery_enabled(), settings.discovery_memory_bytes()), (true, 32_768));
     assert_eq!((settings.time_zone(), settings.position()), (Zone::UTC, None));
     assert_eq!(settings.check(), Ok(()));
     assert!(settings.entries().all(|entry| entry.is_default));
@@ -220,8 +225,15 @@ fn the_managed_user_stays_readable_and_is_written_back_byte_for_byte() {
 }
 
 #[test]
+fn discovery_stays_readable_and_is_written_back_byte_for_byte() {
+    let settings = Settings::decode(&golden_discovery()).unwrap();
+    assert_eq!((settings.discovery_enabled(), settings.discovery_memory_bytes()), (false, 8192));
+    assert_eq!((settings.unknown_records(), settings.encode()), (0, golden_discovery()));
+}
+
+#[test]
 fn the_golden_settings_set_every_key() {
-    let golden = [golden_bytes(), golden_rights(), golden_table(), golden_automation()];
+    let golden = [golden_bytes(), golden_rights(), golden_table(), golden_automation(), golden_discovery()];
     let golden = golden.map(|bytes| Settings::decode(&bytes).unwrap());
     for key in KEYS {
         assert!(golden.iter().any(|settings| !settings.entry(key).is_default), "{}", key.name);

@@ -220,6 +220,18 @@ impl Settings {
         self.text(&table::AUTOMATION_USER)
     }
 
+    /// `discovery.enabled`
+    #[must_use]
+    pub fn discovery_enabled(&self) -> bool {
+        self.switch(&table::DISCOVERY_ENABLED)
+    }
+
+    /// `discovery.memory_bytes`
+    #[must_use]
+    pub fn discovery_memory_bytes(&self) -> u32 {
+        self.integer(&table::DISCOVERY_MEMORY_BYTES)
+    }
+
     /// `time.zone`
     #[must_use]
     pub fn time_zone(&self) -> Zone {

@@ -104,6 +104,8 @@ impl<B: Board> Node<B> {
             Command::WifiScan => self.wifi_scan(),
             Command::Info => Answer::rows(self.info()),
             Command::Refused => Answer::rows(self.refused.rows(self.now).collect()),
+            Command::Devices => self.list_devices(),
+            Command::DeviceSet { name, key, value } => self.set_device(name, key, value),
             Command::Channels => self.list_channels(),
             Command::Run { command } => self.run_openbeken(command),
             Command::Flush => self.flush_some(),

@@ -42,6 +42,27 @@ mod board;
 mod clock;
 mod commands;
 mod console;
+#[cfg(feature = "discovery")]
+mod discovery;
+#[cfg(not(feature = "discovery"))]
+mod discovery {
+    //! A board without discovery says so.
+
+    use crate::board::Board;
+    use crate::console::Answer;
+    use crate::node::Node;
+    use obkmq_config::line::ErrorCode;
+
+    impl<B: Board> Node<B> {
+        pub(crate) fn list_devices(&self) -> Answer {
+            Answer::refuse(ErrorCode::UnknownCommand, "this board does not look for devices")
+        }
+
+        pub(crate) fn set_device(&mut self, _name: &str, _key: &str, _value: &str) -> Answer {
+            Answer::refuse(ErrorCode::UnknownCommand, "this board does not look for devices")
+        }
+    }
+}
 mod files;
 mod improv;
 mod journal;

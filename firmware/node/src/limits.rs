@@ -207,3 +207,43 @@ pub(crate) const BATCH_FILE_BYTES: usize = 8 * 1024;
 
 /// What one `flush` stores: fewer than an erase of a page apart, so that clients wait for two of them at most.
 pub(crate) const FLUSHED_AT_A_TIME: u32 = 8;
+
+/// How deep the JSON of devices may be nested.
+#[cfg(feature = "discovery")]
+pub(crate) const JSON_DEPTH: usize = 8;
+
+/// Longest key of JSON that anybody looks for.
+#[cfg(feature = "discovery")]
+pub(crate) const JSON_KEY_BYTES: usize = 32;
+
+/// Longest text of JSON that holds escapes, and is therefore copied.
+#[cfg(feature = "discovery")]
+pub(crate) const JSON_TEXT_BYTES: usize = 512;
+
+/// How deep the brackets of a template may be nested: each takes stack.
+#[cfg(feature = "discovery")]
+pub(crate) const TEMPLATE_DEPTH: u8 = 8;
+
+/// Longest value of a device that is shown; more of it is cut off.
+#[cfg(feature = "discovery")]
+pub(crate) const DEVICE_VALUE_BYTES: usize = 48;
+
+/// Entities of one device's announcement.
+#[cfg(feature = "discovery")]
+pub(crate) const DEVICE_COMPONENTS: usize = 32;
+
+/// Choices, relays and the like of one entity.
+#[cfg(feature = "discovery")]
+pub(crate) const DEVICE_LIST_ITEMS: usize = 32;
+
+/// Filters by which devices are heard: as many as a reader of the broker may have.
+#[cfg(feature = "discovery")]
+pub(crate) const DISCOVERY_FILTERS: usize = 64;
+
+/// Longest topic of a device that is looked at.
+#[cfg(feature = "discovery")]
+pub(crate) const DISCOVERY_TOPIC_BYTES: usize = 256;
+
+/// Messages of devices that are taken in one turn.
+#[cfg(feature = "discovery")]
+pub(crate) const DISCOVERY_MESSAGES_PER_TURN: usize = 4;

@@ -54,6 +54,8 @@ pub struct Node<B: Board> {
     pub(crate) own_network: OwnNetwork,
     #[cfg(feature = "scripts")]
     pub(crate) scripts: crate::scripts::Scripts,
+    #[cfg(feature = "discovery")]
+    pub(crate) discovery: crate::discovery::Discovery,
     #[cfg(feature = "automation")]
     pub(crate) automation: crate::automation::Automation,
     journal: Journal,
@@ -101,6 +103,8 @@ impl<B: Board> Node<B> {
             own_network: OwnNetwork::default(),
             #[cfg(feature = "scripts")]
             scripts: crate::scripts::Scripts::default(),
+            #[cfg(feature = "discovery")]
+            discovery: crate::discovery::Discovery::default(),
             #[cfg(feature = "automation")]
             automation: crate::automation::Automation::default(),
         };
@@ -378,9 +382,13 @@ impl<B: Board> Node<B> {
         let automation = self.poll_automation();
         #[cfg(not(feature = "automation"))]
         let automation = None;
+        #[cfg(feature = "discovery")]
+        let discovery = self.poll_discovery();
+        #[cfg(not(feature = "discovery"))]
+        let discovery = None;
         self.report_events();
         let messages = self.has_messages().then_some(now);
-        let parts = [console, trial, files, wifi, journal, scripts, automation, messages];
+        let parts = [console, trial, files, wifi, journal, scripts, automation, discovery, messages];
         self.parts_due = parts.into_iter().flatten().min();
         // A radio changes by itself.
         self.rests = self.board.radio().is_none();
@@ -396,6 +404,10 @@ impl<B: Board> Node<B> {
     fn has_messages(&self) -> bool {
         #[cfg(feature = "automation")]
         if self.has_mqtt_commands() {
+            return true;
+        }
+        #[cfg(feature = "discovery")]
+        if self.has_device_messages() {
             return true;
         }
         #[cfg(feature = "scripts")]

@@ -104,7 +104,10 @@ pub fn identity(board: &'static str, chip: &'static str, anonymous_without_users
         chip,
         board,
         firmware: env!("CARGO_PKG_VERSION"),
-        capabilities: Capabilities::NONE.with(Capability::Clock).with(Capability::Automation),
+        capabilities: Capabilities::NONE
+            .with(Capability::Clock)
+            .with(Capability::Automation)
+            .with(Capability::Discovery),
         limits: Limits { memory_bytes: BROKER_MEMORY_BYTES, ..Limits::default() },
         anonymous_without_users,
     }

@@ -6,6 +6,8 @@ mod attached;
 mod automation;
 mod console;
 mod damage;
+#[cfg(feature = "discovery")]
+mod discovery;
 #[cfg(feature = "scripts")]
 mod examples;
 mod files;
