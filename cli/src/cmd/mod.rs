@@ -7,6 +7,7 @@ mod bench;
 mod completions;
 mod config;
 mod connect_notes;
+mod devices;
 mod doctor;
 mod erase;
 mod flash;
@@ -50,6 +51,7 @@ Examples:
     Sim(sim::Sim),
     Ports(ports::Ports),
     Info(info::Info),
+    Devices(devices::Devices),
     Doctor(doctor::Doctor),
     Import(import::Import),
     Completions(completions::Completions),
@@ -74,6 +76,7 @@ impl Verb {
             Self::Sim(verb) => verb.run(context),
             Self::Ports(verb) => verb.run(context),
             Self::Info(verb) => verb.run(context),
+            Self::Devices(verb) => verb.run(context),
             Self::Doctor(verb) => verb.run(context),
             Self::Import(verb) => verb.run(context),
             Self::Completions(verb) => verb.run(context),

@@ -100,7 +100,7 @@ fn refused(refusal: &Refusal) -> Failure {
             "wait a moment and run the same command again"
         }
         ErrorCode::NotThere => {
-            "nothing is to be done, or see what there is: obkmq config list, obkmq script ls"
+            "nothing is to be done, or see what there is: obkmq config list, obkmq script ls, obkmq devices"
         }
         ErrorCode::Locked => "look at `obkmq info`, then write the board anew: obkmq flash --erase",
         ErrorCode::Storage => "the old settings stay in force; look at `obkmq info`",

@@ -65,6 +65,8 @@ const LINES: &[Line] = &[
     ("image info IMAGE", "", 0, &["image"]),
     ("image info script.be", "", 6, &["error"]),
     ("import mosquitto mosquitto.conf", "", 0, &["import"]),
+    ("devices --port PORT", "", 0, &["devices"]),
+    ("devices nobody state on --port PORT", "", 8, &["error"]),
     ("ports", "", 0, &[]),
     ("completions bash", "", 0, &["completions"]),
     ("man pages", "", 0, &["page"]),
