@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
 use golden::golden;
-use obkmq_image::beken::{Application, CodeKey, Release, ota};
+use obkmq_image::beken::{Application, CodeKey, Packing, Release, ota};
 
 static COPYING: Mutex<()> = Mutex::new(());
 
@@ -160,10 +160,10 @@ fn what_images_are() {
         .file("cut.bin", &esp[..esp.len() / 2])
         .file("ua.bin", &ua)
         .file("container.bin", &container)
-        .file("ota.rbl", &ota::encode(app, &release, false).unwrap())
+        .file("ota.rbl", &ota::encode(app, &release, Packing::default()).unwrap())
         .file("damaged.bin", &damaged)
         .file("foreign.bin", &app.ua(CodeKey([1, 2, 3, 0x1234_5670])))
-        .file("short.rbl", &ota::encode(app, &release, false).unwrap()[..500])
+        .file("short.rbl", &ota::encode(app, &release, Packing::default()).unwrap()[..500])
         .file("notes.txt", b"This is not firmware.\n");
     commands(
         "image-info.txt",

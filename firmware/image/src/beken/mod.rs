@@ -10,11 +10,12 @@
 //! | UA, `.crc` | the application, written to flash at 0x11000 | [`app`] |
 //! | container | the same, filled up to its partition, with an RBL header at the end | [`app`], [`rbl`] |
 //! | QIO | the flash from 0 on: boot loader and application | [`mod@identify`] |
-//! | OTA `.rbl` | RBL header and the plain application, perhaps compressed | [`ota`] |
+//! | OTA `.rbl` | RBL header and the plain application, perhaps compressed, perhaps encrypted | [`ota`], [`aes`] |
 //!
-//! AES-256 in an OTA file is recognised but not opened. Sources: the vendor's SDK (`encrypt`, partition table of its boot
+//! QuickLZ, FastLZ and the XOR in an OTA file are recognised but not opened. Sources: the vendor's SDK (`encrypt`, partition table of its boot
 //! loaders), bk7231tools and ltchiptool. Not tried on a chip.
 
+pub(crate) mod aes;
 pub mod app;
 pub mod cipher;
 pub mod error;
@@ -29,4 +30,5 @@ pub use cipher::CodeKey;
 pub use error::BekenError;
 pub use identify::{Beken, BekenChip, BekenKind, identify, is_beken, qio};
 pub use map::FlashMap;
+pub use ota::Packing;
 pub use rbl::{Compression, Encryption, RblHeader, Release};

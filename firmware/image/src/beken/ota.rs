@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use super::aes;
 use super::app::{Application, check_vectors, fits};
 use super::error::BekenError;
 use super::rbl::{Compression, Encryption, HEADER_BYTES, RblHeader, Release, crc32, fnv1a};
@@ -9,20 +10,31 @@ use super::rbl::{Compression, Encryption, HEADER_BYTES, RblHeader, Release, crc3
 /// Bytes of the download partition, header included, on T and N alike.
 pub const DOWNLOAD_BYTES: usize = 0xA_6000;
 
-/// Makes an OTA file, compressed with gzip or not at all.
+/// What becomes of the application on its way into an OTA file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Packing {
+    /// It is compressed with gzip.
+    pub gzip: bool,
+    /// It is encrypted with AES-256-CBC and the published key, after that.
+    pub aes: bool,
+}
+
+/// Makes an OTA file.
 ///
 /// # Errors
 /// It does not fit the download partition.
-pub fn encode(app: Application<'_>, release: &Release, gzip: bool) -> Result<Vec<u8>, BekenError> {
+pub fn encode(app: Application<'_>, release: &Release, packing: Packing) -> Result<Vec<u8>, BekenError> {
+    let Packing { gzip, aes } = packing;
     let raw = app.code();
     let payload = if gzip { compress(raw) } else { raw.to_vec() };
+    let payload = if aes { aes::encrypt(&payload) } else { payload };
     fits("OTA file", DOWNLOAD_BYTES, payload.len().saturating_add(HEADER_BYTES))?;
     let size = |bytes: &[u8]| {
         let (part, room, found) = ("OTA file", DOWNLOAD_BYTES, bytes.len());
         u32::try_from(found).map_err(|_| BekenError::TooLarge { part, room, found })
     };
     let header = RblHeader {
-        encryption: Encryption::None,
+        encryption: if aes { Encryption::Aes256 } else { Encryption::None },
         compression: if gzip { Compression::Gzip } else { Compression::None },
         release: release.clone(),
         data_crc: crc32(&payload),
@@ -79,6 +91,9 @@ mod tests {
     use super::*;
     use crate::bytes::hex;
 
+    const PLAIN: Packing = Packing { gzip: false, aes: false };
+    const GZIP: Packing = Packing { gzip: true, aes: false };
+
     /// The fact sheet's vector is over bytes that are no application, so it is built from its header's fields.
     #[test]
     fn the_header_is_that_of_the_vendor() {
@@ -106,7 +121,10 @@ mod tests {
         header.encryption = Encryption::Aes256;
         (header.data_crc, header.package_bytes) = (crc32(&payload), 112);
         assert!(hex(&header.encode()).ends_with("009bf84d52193c323a64000000700000008532ee43"));
-        assert_eq!(header.unpack(&payload), Ok(None), "AES is recognised, not opened");
+        assert_eq!(header.unpack(&payload), Ok(Some(data.clone())));
+        assert_eq!(aes::encrypt(&data), payload);
+        header.encryption = Encryption::Xor;
+        assert_eq!(header.unpack(&payload), Ok(None), "the XOR is recognised, not opened");
     }
 
     #[test]
@@ -127,7 +145,7 @@ mod tests {
     #[test]
     fn a_payload_that_is_not_the_one_that_was_hashed_is_refused() {
         let app = code(100);
-        let mut file = encode(Application::new(&app).unwrap(), &release(), true).unwrap();
+        let mut file = encode(Application::new(&app).unwrap(), &release(), GZIP).unwrap();
         let mut header = RblHeader::decode(&file).unwrap();
         header.hash ^= 1;
         file.splice(..HEADER_BYTES, header.encode());
@@ -138,11 +156,11 @@ mod tests {
     fn too_large_cut_short_and_going_on_are_refused() {
         let app = code(DOWNLOAD_BYTES);
         let app = Application::new(&app).unwrap();
-        assert!(matches!(encode(app, &release(), false), Err(BekenError::TooLarge { .. })));
-        assert!(encode(app, &release(), true).is_ok());
+        assert!(matches!(encode(app, &release(), PLAIN), Err(BekenError::TooLarge { .. })));
+        assert!(encode(app, &release(), GZIP).is_ok());
 
         let app = code(100);
-        let mut file = encode(Application::new(&app).unwrap(), &release(), false).unwrap();
+        let mut file = encode(Application::new(&app).unwrap(), &release(), PLAIN).unwrap();
         assert!(matches!(decode(&file[..150]), Err(BekenError::Truncated { needed: 196, found: 150, .. })));
         file.push(0);
         assert!(matches!(decode(&file), Err(BekenError::Stray { at: 196, .. })));
@@ -151,10 +169,10 @@ mod tests {
     proptest! {
         #[test]
         fn files_are_read_as_written_and_damage_is_found(
-            length in 32_usize..2000, gzip: bool, at: usize, bit in 0_u8..8,
+            length in 32_usize..2000, gzip: bool, aes: bool, at: usize, bit in 0_u8..8,
         ) {
             let app = code(length);
-            let mut file = encode(Application::new(&app).unwrap(), &release(), gzip).unwrap();
+            let mut file = encode(Application::new(&app).unwrap(), &release(), Packing { gzip, aes }).unwrap();
             let (header, read) = decode(&file).unwrap();
             prop_assert_eq!(header.release, release());
             prop_assert_eq!(read, Some(app));

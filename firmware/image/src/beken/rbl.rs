@@ -4,6 +4,7 @@ use std::io::Read as _;
 
 use crc::{CRC_32_ISO_HDLC, Crc};
 
+use super::aes;
 use super::error::BekenError;
 use crate::bytes::{byte, half, slice, text, word};
 
@@ -165,8 +166,8 @@ impl RblHeader {
 
     /// Checks the payload and unpacks it.
     ///
-    /// `None` if it is encrypted, or compressed in a way that this crate does not unpack: then only its CRC is known to be
-    /// right.
+    /// `None` if it is packed in a way that this crate does not unpack (XOR, QuickLZ, FastLZ): then only its CRC is known to
+    /// be right.
     ///
     /// # Errors
     /// CRC, length or hash differ from the header's.
@@ -176,17 +177,22 @@ impl RblHeader {
             return Err(BekenError::Payload { sum: "CRC-32", expected: self.data_crc, found });
         }
         let damaged = BekenError::Unpack { raw: self.raw_bytes };
-        let raw = match (self.encryption, self.compression) {
-            (Encryption::None, Compression::None) => payload.to_vec(),
-            (Encryption::None, Compression::Gzip) => {
+        let payload = match self.encryption {
+            Encryption::None => payload.to_vec(),
+            Encryption::Aes256 => aes::decrypt(payload).ok_or_else(|| damaged.clone())?,
+            Encryption::Xor => return Ok(None),
+        };
+        let raw = match self.compression {
+            Compression::None => payload,
+            Compression::Gzip => {
                 let mut raw = Vec::new();
                 // One byte more than announced tells a longer payload apart, and is all that is ever unpacked.
                 let limit = u64::from(self.raw_bytes).saturating_add(1);
-                let mut unpacker = flate2::read::GzDecoder::new(payload).take(limit);
+                let mut unpacker = flate2::read::GzDecoder::new(payload.as_slice()).take(limit);
                 unpacker.read_to_end(&mut raw).map_err(|_| damaged.clone())?;
                 raw
             }
-            _ => return Ok(None),
+            Compression::QuickLz | Compression::FastLz => return Ok(None),
         };
         if u32::try_from(raw.len()) != Ok(self.raw_bytes) {
             return Err(damaged);
