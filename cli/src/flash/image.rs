@@ -192,7 +192,7 @@ fn is_update(path: &Path) -> Failure {
         Exit::WrongImage,
         format!("{} is an update that a board loads by itself (OTA).", path.display()),
         "its application is stored in another form",
-        "take the application out of it: obkmq image extract",
+        "name the image for the cable that belongs to it (QIO or UA)",
     )
 }
 
@@ -275,7 +275,7 @@ pub(crate) fn found(said: Option<Board>) -> Result<Vec<Image>, Failure> {
             Exit::WrongImage,
             "There is no image to write.",
             format!("there is no obkmq for {} yet that could be built", chip.family()),
-            "name one: --image FILE (obkmq image pack makes one of a program)",
+            "name one: --image FILE",
         ));
     }
     let folders = image_folders();
