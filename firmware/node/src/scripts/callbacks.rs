@@ -50,6 +50,15 @@ impl Callbacks {
         self.all.len()
     }
 
+    /// Bytes that they take, but for their functions.
+    pub(crate) fn bytes(&self) -> usize {
+        let filters = self.all.iter().map(|callback| match &callback.waits {
+            Waits::Messages { filter } => filter.len(),
+            _ => 0,
+        });
+        self.all.capacity() * size_of::<Callback>() + filters.sum::<usize>()
+    }
+
     /// Adds a callback; `None` if there are as many as there may be. Its function is then dropped.
     pub(crate) fn add(&mut self, function: Handle, waits: Waits) -> Option<CallbackId> {
         // Scripts have 31 bits for it.

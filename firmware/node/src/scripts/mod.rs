@@ -313,12 +313,20 @@ impl<B: Board> Node<B> {
         }
     }
 
+    /// What a script takes: beside its machine's heap, and of that.
+    #[cfg(test)]
+    pub(crate) fn script_bytes(&self) -> Option<(usize, usize)> {
+        let engine = self.scripts.engine.as_ref()?;
+        Some((size_of::<Engine>() + engine.callbacks.bytes(), engine.vm.used_bytes()))
+    }
+
     /// How scripts are doing, for `info`.
     pub(crate) fn script_figures(&self) -> Option<Fields> {
         let engine = self.scripts.engine.as_ref()?;
         Some(
             Fields::new()
                 .with("script_callbacks", engine.callbacks.len())
+                .with("script_callback_bytes", engine.callbacks.bytes())
                 .with("script_memory_bytes", engine.vm.used_bytes())
                 .with("script_memory_peak_bytes", engine.vm.peak_bytes())
                 .with("script_memory_limit_bytes", self.settings.automation_heap_bytes()),

@@ -370,7 +370,7 @@ fn what_a_script_prints_cannot_be_taken_for_an_answer() {
 #[test]
 fn settings_say_whether_scripts_run_and_what_they_may_take() {
     let (mut world, _) = boot_with("setInterval(def () print('tick') end, 1000)");
-    assert!(world.typed("info").contains("script_callbacks=1  script_memory_bytes="));
+    assert!(world.typed("info").contains("script_callbacks=1  script_callback_bytes="));
     assert!(world.typed("set automation.enabled false").contains("script: stopped"));
     world.wait_ms(5000);
     assert!(said(&mut world).is_empty());
@@ -385,7 +385,7 @@ fn settings_say_whether_scripts_run_and_what_they_may_take() {
     assert!(said[2].contains("timeout_error"), "{said:?}");
     world.typed("unset automation.max_steps");
     assert!(world.typed("set automation.heap_bytes 4096").contains("script: end"));
-    let said = put(&mut world, "autoexec.be", "var s = 'x' for i: 1..11 s = s + s end print(size(s))\n");
+    let said = put(&mut world, "autoexec.be", "var s = 'x' for i: 1..12 s = s + s end print(size(s))\n");
     assert!(said[2].contains("memory_error"), "{said:?}");
 }
 
@@ -512,4 +512,19 @@ fn timers_that_are_always_late_leave_messages_their_turn() {
         world.wait_ms(50);
     }
     assert_eq!(said(&mut world).len(), 10);
+}
+
+/// Prints what stands in SCRIPTS.md; there it is that of 32 bits: `--target i686-unknown-linux-gnu -- --nocapture`.
+#[test]
+fn what_a_script_takes_is_told() {
+    let mut world = World::boot(Ram::blank());
+    put(&mut world, "autoexec.be", "return nil\n");
+    let idle = world.node.script_bytes().unwrap();
+    let handlers =
+        "ms_subscribe('stat/lamp/POWER', def (topic, payload) print('lamp ' + topic + ' ' + payload) end)\n";
+    let (world, _) = boot_with(&handlers.repeat(8));
+    let eight = world.node.script_bytes().unwrap();
+    println!("idle: {} beside a heap of {}; eight handlers: {} beside {}", idle.0, idle.1, eight.0, eight.1);
+    assert!(idle.0 + idle.1 < 3_000, "{idle:?}");
+    assert!(eight.0 + eight.1 < 8_000, "{eight:?}");
 }
