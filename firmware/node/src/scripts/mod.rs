@@ -13,6 +13,7 @@ mod engine;
 mod functions;
 
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 use core::fmt;
 
 use obkmq_berry::{Limits, Narrow, Progress};
@@ -56,7 +57,8 @@ impl Terms {
 /// The scripts of a node.
 #[derive(Default)]
 pub(crate) struct Scripts {
-    engine: Option<Engine>,
+    /// The script that runs, if there is one: in the heap, since most boards have none.
+    engine: Vec<Engine>,
     reader: Option<ReaderId>,
     /// They are to be started, or started anew.
     start_due: bool,
@@ -111,16 +113,20 @@ impl<B: Board> Node<B> {
             }
             self.scripts.start_due = false;
             self.start_scripts();
-        } else if let Some(mut engine) = self.scripts.engine.take() {
-            self.run_scripts(&mut engine);
-            self.scripts.engine = Some(engine);
+        } else {
+            // Taken out, because what it runs changes the node.
+            let mut engine = core::mem::take(&mut self.scripts.engine);
+            if let Some(engine) = engine.first_mut() {
+                self.run_scripts(engine);
+            }
+            self.scripts.engine = engine;
         }
-        self.scripts.engine.as_ref()?.due(self.now)
+        self.scripts.engine.first()?.due(self.now)
     }
 
     /// Whether something waits for a callback, and nothing else runs.
     pub(crate) fn has_script_messages(&self) -> bool {
-        let is_free = self.scripts.engine.as_ref().is_some_and(|engine| engine.run.is_none());
+        let is_free = self.scripts.engine.first().is_some_and(|engine| engine.run.is_none());
         let has_message = || self.scripts.reader.is_some_and(|reader| self.broker.is_reader_waiting(reader));
         is_free && (!self.scripts.happened.is_empty() || has_message())
     }
@@ -137,12 +143,12 @@ impl<B: Board> Node<B> {
 
     /// Whether a script waits for a time of day.
     pub(crate) fn has_script_clock(&self) -> bool {
-        self.scripts.engine.as_ref().is_some_and(|engine| engine.callbacks.clock().next().is_some())
+        self.scripts.engine.first().is_some_and(|engine| engine.callbacks.clock().next().is_some())
     }
 
     /// The clock was looked at; seconds until a script wants it to be again.
     pub(crate) fn script_clock(&mut self, look: Look) -> Option<i64> {
-        let callbacks = &self.scripts.engine.as_ref()?.callbacks;
+        let callbacks = &self.scripts.engine.first()?.callbacks;
         let is_met = callbacks.clock().any(|(moment, weekdays)| look.meets(moment, weekdays));
         let wait_s = callbacks.clock().filter_map(|(moment, _)| look.wait_s(moment)).min();
         if is_met {
@@ -152,7 +158,7 @@ impl<B: Board> Node<B> {
     }
 
     fn start_scripts(&mut self) {
-        if self.scripts.engine.take().is_some() {
+        if !core::mem::take(&mut self.scripts.engine).is_empty() {
             self.log(LogLevel::Info, format_args!("script: stopped"));
         }
         if let Some(reader) = self.scripts.reader {
@@ -173,18 +179,29 @@ impl<B: Board> Node<B> {
                 ),
             );
         }
+        let mut place = Vec::new();
+        if place.try_reserve_exact(1).is_err() {
+            return self
+                .log(LogLevel::Error, format_args!("script: no memory to start {BOOT_MODULE}{SUFFIX}"));
+        }
         self.log(LogLevel::Info, format_args!("script: {BOOT_MODULE}{SUFFIX} starts"));
         let mut seed = [0; 8];
         self.board.fill_random(&mut seed);
         let heap_bytes = usize::try_from(terms.heap_bytes).unwrap_or(usize::MAX);
         let limits = Limits { heap_bytes, steps: terms.steps, slice: SCRIPT_STEPS_PER_TURN, ..Limits::CHIP };
-        let mut engine = Engine::new(limits, u64::from_le_bytes(seed));
+        place.push(Engine::new(limits, u64::from_le_bytes(seed)));
+        if let Some(engine) = place.first_mut() {
+            self.import_script(engine);
+        }
+        self.scripts.engine = place;
+    }
+
+    fn import_script(&mut self, engine: &mut Engine) {
         let run = Run { subject: Subject::Boot, depth: 0, sleeps_until: None };
         let mut host = self.surroundings(&mut engine.callbacks, run);
         let progress = engine.vm.import(&mut host, BOOT_MODULE);
         let sleep_ms = host.sleep_ms;
-        self.after_slice(&mut engine, run, progress, sleep_ms);
-        self.scripts.engine = Some(engine);
+        self.after_slice(engine, run, progress, sleep_ms);
     }
 
     fn surroundings<'a>(&'a mut self, callbacks: &'a mut Callbacks, run: Run) -> Surroundings<'a, B> {
@@ -316,13 +333,13 @@ impl<B: Board> Node<B> {
     /// What a script takes: beside its machine's heap, and of that.
     #[cfg(test)]
     pub(crate) fn script_bytes(&self) -> Option<(usize, usize)> {
-        let engine = self.scripts.engine.as_ref()?;
+        let engine = self.scripts.engine.first()?;
         Some((size_of::<Engine>() + engine.callbacks.bytes(), engine.vm.used_bytes()))
     }
 
     /// How scripts are doing, for `info`.
     pub(crate) fn script_figures(&self) -> Option<Fields> {
-        let engine = self.scripts.engine.as_ref()?;
+        let engine = self.scripts.engine.first()?;
         Some(
             Fields::new()
                 .with("script_callbacks", engine.callbacks.len())
