@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
 use anyhow::Context as _;
 use clap::Args;
 use obkmq_config::settings::Anonymous;

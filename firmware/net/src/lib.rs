@@ -17,7 +17,7 @@
 //!   give way to newcomers before.
 //!
 //! # What a network needs beside TCP
-//! With the feature `services`, [`services`] asks for an address, gives addresses, answers for names, and asks for the
+//! With the feature `services`, the module of that name asks for an address, gives addresses, answers for names, and asks for the
 //! time. [`Station`] decides when a Wi-Fi radio tries again.
 #![no_std]
 #![forbid(unsafe_code)]
