@@ -20,7 +20,7 @@ pub enum Progress<N: Numbers> {
     Done(Value<N>),
     /// A function of the host wants it to wait: [`Vm::resume`] goes on.
     Suspended,
-    /// To the end of its slice ([`Limits::slice`]): [`Vm::proceed`] goes on.
+    /// To the end of its slice ([`Limits::slice`](crate::Limits::slice)): [`Vm::proceed`] goes on.
     Paused,
 }
 

@@ -10,7 +10,7 @@
 //! | UA, `.crc` | the application, written to flash at 0x11000 | [`app`] |
 //! | container | the same, filled up to its partition, with an RBL header at the end | [`app`], [`rbl`] |
 //! | QIO | the flash from 0 on: boot loader and application | [`mod@identify`] |
-//! | OTA `.rbl` | RBL header and the plain application, perhaps compressed, perhaps encrypted | [`ota`], [`aes`] |
+//! | OTA `.rbl` | RBL header and the plain application, perhaps compressed, perhaps encrypted | [`ota`], `aes` |
 //!
 //! QuickLZ, FastLZ and the XOR in an OTA file are recognised but not opened. Sources: the vendor's SDK (`encrypt`, partition table of its boot
 //! loaders), bk7231tools and ltchiptool. Not tried on a chip.
