@@ -60,8 +60,11 @@ fn main() -> ExitCode {
         error.exit()
     });
     let context = Context::new(&global);
-    // A verb that changes something says so when it does.
-    interrupt::arm("Nothing was changed.", "run the same command again when you are ready");
+    // A verb that changes something says so when it does. The broker catches its signals itself, and without the thread
+    // that this costs.
+    if !(cfg!(unix) && matches!(verb, cmd::Verb::Run(_))) {
+        interrupt::arm("Nothing was changed.", "run the same command again when you are ready");
+    }
     match verb.run(&context) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => context.report(&error),

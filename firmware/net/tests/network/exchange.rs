@@ -22,7 +22,8 @@ fn a_client_connects_subscribes_publishes_receives_and_closes() {
     world.run_until(|world| world.state(host) == State::Closed);
     // Late segments are waited for, and the broker gives back what it has emptied.
     world.run_ms(6_000);
-    assert_eq!(world.held(), before);
+    // What the node itself had to do at its start is over by then.
+    assert!(world.held() <= before, "{} of {before}", world.held());
 }
 
 #[test]
