@@ -165,6 +165,10 @@ pub(crate) const COMMAND_BYTES: usize = 512;
 #[cfg(feature = "automation")]
 pub(crate) const COMMAND_DEPTH: u8 = 8;
 
+/// Commands that one may hold, in backlogs and aliases: aliases that name each other many times would multiply.
+#[cfg(feature = "automation")]
+pub(crate) const COMMANDS_AT_ONCE: u16 = 256;
+
 /// How many commands and messages may lead to each other before the next one is dropped.
 #[cfg(feature = "automation")]
 pub(crate) const CASCADE_DEPTH: u8 = 16;

@@ -14,7 +14,7 @@ use super::events::{Argument, Topic};
 use super::expression::whole;
 use super::threads::State;
 use crate::board::{Action, Board};
-use crate::limits::{COMMAND_BYTES, COMMAND_DEPTH};
+use crate::limits::{COMMAND_BYTES, COMMAND_DEPTH, COMMANDS_AT_ONCE};
 use crate::node::Node;
 
 /// Who executes a command.
@@ -112,6 +112,13 @@ impl<B: Board> Node<B> {
         if caller.nesting > COMMAND_DEPTH {
             return Outcome::error(format_args!("more than {COMMAND_DEPTH} commands stand in each other"));
         }
+        if caller.nesting == 0 {
+            self.automation.commands_left = COMMANDS_AT_ONCE;
+        }
+        let Some(left) = self.automation.commands_left.checked_sub(1) else {
+            return Outcome::error(format_args!("more than {COMMANDS_AT_ONCE} commands are in one"));
+        };
+        self.automation.commands_left = left;
         let Some((command, number)) = OpenBekenCommand::find(&name) else {
             return self.run_alias(caller, &name, words.rest());
         };

@@ -70,6 +70,8 @@ pub(crate) struct Automation {
     /// Names and commands.
     aliases: Vec<(Box<str>, Box<str>)>,
     queue: VecDeque<Queued>,
+    /// How many commands the one at work may still lead to in this turn.
+    commands_left: u16,
     /// Whether the queue was full since it was last empty.
     has_lost: bool,
     /// When the clock is to be looked at next.

@@ -7,7 +7,7 @@ use std::vec::Vec;
 use super::files::put;
 use super::flash::Ram;
 use super::{World, connect_packet, packet, text};
-use crate::limits::{CASCADE_DEPTH, COMMAND_DEPTH, COMMANDS_QUEUED};
+use crate::limits::{CASCADE_DEPTH, COMMAND_DEPTH, COMMANDS_AT_ONCE, COMMANDS_QUEUED};
 use crate::{Action, Anonymous, Capabilities, Capability, Identity, Limits, LinkId};
 
 /// The answer to a typed command, without its line end.
@@ -107,6 +107,20 @@ fn commands_in_commands_run_and_are_bounded() {
         said.contains(&format!("ERROR: more than {COMMAND_DEPTH} commands stand in each other")),
         "{said}"
     );
+}
+
+/// Four aliases of a hundred commands each would be a hundred million.
+#[test]
+fn aliases_that_multiply_are_cut_within_a_turn() {
+    let mut world = world();
+    say(&mut world, &format!("alias d backlog {}", "addChannel 1 1;".repeat(30)));
+    for (name, next) in [("c", "d"), ("b", "c"), ("a", "b")] {
+        say(&mut world, &format!("alias {name} backlog {}", format!("{next};").repeat(100)));
+    }
+    let said = say(&mut world, "a");
+    assert!(said.contains(&format!("ERROR: more than {COMMANDS_AT_ONCE} commands are in one")), "{said}");
+    assert!(channel(&mut world, 1) <= i32::from(COMMANDS_AT_ONCE));
+    assert_eq!(say(&mut world, "setChannel 1 1"), "ok result=OK", "the next one has all it may");
 }
 
 #[test]
